@@ -1,0 +1,3 @@
+"""Kaskad: a self-hosted phone verification service."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,32 @@
+"""Who is calling: bearer tokens, looked up by their hash in memory."""
+
+from datetime import datetime
+
+from kaskad.app.ports import ApiToken, Catalog, Clock
+from kaskad.app.tokens import hash_token, looks_valid
+
+
+class Callers:
+    """Knows tokens, and when each was last used."""
+
+    def __init__(self, catalog: Catalog, clock: Clock) -> None:
+        self._catalog = catalog
+        self._clock = clock
+        self._used: dict[str, datetime] = {}
+
+    def identify(self, token: str) -> ApiToken | None:
+        """The token's record, if it is known and neither revoked nor expired."""
+        if not looks_valid(token):
+            return None
+        known = self._catalog.snapshot.tokens.get(hash_token(token))
+        now = self._clock.now()
+        if known is None or not known.valid_at(now):
+            return None
+        self._used[known.id] = now
+        return known
+
+    async def flush(self) -> None:
+        """Remember the last uses."""
+        used, self._used = self._used, {}
+        if used:
+            await self._catalog.note_token_use(used)

@@ -1,0 +1,449 @@
+"""The calls of the public API, without HTTP.
+
+Every call checks in the same order: the request's form, the existence of what
+it names, the caller's right to it, the recipient, the state, the limits.
+"""
+
+import uuid
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from hashlib import sha256
+from typing import TypeVar
+
+import msgspec
+import structlog
+from msgspec.structs import replace
+
+from kaskad.app.engine import Engine, Memo, Repeated
+from kaskad.app.polling import Departure, Hub
+from kaskad.app.ports import ApiToken, Catalog, Entropy, Remembered, Snapshot, Telemetry
+from kaskad.core import errors, inputs
+from kaskad.core.effects import Step
+from kaskad.core.limits import MINUTE, Window
+from kaskad.core.model import Session, State, Value, Widget
+from kaskad.core.recipients import mask, parse_query_recipient, parse_recipient
+from kaskad.core.session import Start
+from kaskad.core.view import View, refusal_of, status, view
+
+log = structlog.get_logger()
+
+UNKNOWN_IDS = (Window(limit=60, span=MINUTE),)
+NUMBER_EXPECTED = "a valid phone number, best in international form: +79001234567"
+
+T = TypeVar("T")
+
+
+class SendWish(Value, frozen=True, kw_only=True):
+    """What a caller wants verified, as it was given."""
+
+    widget_id: str
+    recipient: str
+    address: str | None = None
+    locale: str | None = None
+
+
+class Sent(Value, frozen=True, kw_only=True):
+    """The answer to a send."""
+
+    request_id: str
+    recipient: str
+
+
+class Idempotency(Value, frozen=True, kw_only=True):
+    """A caller's key for a call, and what tells the call from another one."""
+
+    key: str
+    fingerprint: bytes
+
+
+class ChannelAnswer(Value, frozen=True, kw_only=True):
+    """What a channel call answers: a view or an error, both with a version."""
+
+    session: Session
+    view: View | type[errors.KaskadError]
+
+    @property
+    def version(self) -> int:
+        """The view's version."""
+        return self.session.view_version
+
+
+class Verifications:
+    """What a caller with a token may do."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        catalog: Catalog,
+        hub: Hub,
+        entropy: Entropy,
+        telemetry: Telemetry,
+        session_lifetime_s: int,
+        default_region: str,
+        long_poll_timeout_s: float,
+    ) -> None:
+        self._engine = engine
+        self._catalog = catalog
+        self._hub = hub
+        self._entropy = entropy
+        self._telemetry = telemetry
+        self._lifetime_s = session_lifetime_s
+        self._region = default_region
+        self._hold_s = long_poll_timeout_s
+
+    @property
+    def draining(self) -> bool:
+        """Whether the service is on its way out."""
+        return self._hub.draining
+
+    @property
+    def _snapshot(self) -> Snapshot:
+        return self._catalog.snapshot
+
+    # --- widgets and sends -----------------------------------------------------------
+
+    async def widget(self, caller: ApiToken, widget_id: str) -> Widget:
+        """A widget that the caller may use."""
+        widget = self._snapshot.widgets.get(_uuid(widget_id) or "")
+        if widget is None or widget.tenant != caller.tenant:
+            await self._count_unknown(caller)
+            raise errors.WidgetNotFoundException
+        if not caller.may_use(widget.id):
+            raise errors.ForbiddenException
+        return widget
+
+    async def send(
+        self, caller: ApiToken, wish: SendWish, idempotency: Idempotency | None = None
+    ) -> Sent:
+        """Begin a verification."""
+        self._check_form(wish)
+        widget = await self.widget(caller, wish.widget_id)
+        if widget.blocked or not widget.active:
+            raise errors.WidgetIsBlockedException
+        to = parse_recipient(wish.recipient, widget.region)
+        if to is None:
+            raise errors.ValidateError({"recipient": NUMBER_EXPECTED})
+        test = widget.test_recipient(to.number, self._engine.clock.now())
+        begin = Start(
+            id=self._entropy.uuid(),
+            widget=widget,
+            recipient=to,
+            locale=wish.locale or widget.locale,
+            lifetime_s=self._lifetime_s,
+            address=wish.address,
+            test=test,
+        )
+
+        async def call(memo: Memo | None) -> Sent:
+            session = await self._engine.start(begin, memo)
+            self._telemetry.started(session)
+            if test is not None:
+                await self._audit_test(caller, session)
+            return _sent(session)
+
+        return await self._once(caller, idempotency, call, _sent_step, Sent)
+
+    def _check_form(self, wish: SendWish) -> None:
+        """Refuse what is malformed before anything is looked up."""
+        problems = {}
+        if _uuid(wish.widget_id) is None:
+            problems["widgetId"] = "a UUID"
+        widget = self._snapshot.widgets.get(_uuid(wish.widget_id) or "")
+        region = widget.region if widget else self._region
+        if parse_recipient(wish.recipient, region) is None:
+            problems["recipient"] = NUMBER_EXPECTED
+        if problems:
+            raise errors.ValidateError(problems)
+
+    async def _audit_test(self, caller: ApiToken, session: Session) -> None:
+        try:
+            await self._catalog.audit(
+                tenant=session.tenant,
+                actor=f"token:{caller.name}",
+                action="session.test_recipient",
+                subject=f"{session.id} {mask(session.recipient.number)}",
+                at=session.created_at,
+            )
+        except Exception:
+            log.exception("audit row lost", session=session.id)
+
+    # --- reading -----------------------------------------------------------------------
+
+    async def channel(self, caller: ApiToken, request_id: str) -> ChannelAnswer:
+        """The current channel."""
+        session = await self._session(caller, request_id)
+        await self._seen(session)
+        return ChannelAnswer(session=session, view=view(session))
+
+    async def poll_channel(
+        self, caller: ApiToken, request_id: str, since: int | None, departed: Departure
+    ) -> ChannelAnswer:
+        """The current channel, as soon as there is something new to read."""
+        session = await self._session(caller, request_id)
+
+        async def look() -> ChannelAnswer | None:
+            now = await self._again(session.id)
+            if not await self._is_news(now, since):
+                return None
+            await self._seen(now)
+            return ChannelAnswer(session=now, view=view(now))
+
+        return await self._hub.hold(session.id, look, timeout_s=self._hold_s, departed=departed)
+
+    async def _is_news(self, session: Session, since: int | None) -> bool:
+        if session.state in {State.CLOSED, State.SPENT, State.EXHAUSTED}:
+            return True
+        if since is not None:
+            return session.view_version != since
+        if session.state is State.WAIT:
+            return False
+        if refusal_of(session) is not None:
+            return True
+        marks = await self._engine.store.marks(session.id)
+        return marks.delivered_view != session.view_version
+
+    async def delivered(self, answer: ChannelAnswer) -> None:
+        """A poller has got this answer in full."""
+        store = self._engine.store
+        marks = await store.marks(answer.session.id)
+        if answer.version > marks.delivered_view:
+            await store.mark(answer.session.id, replace(marks, delivered_view=answer.version))
+
+    async def _seen(self, session: Session) -> None:
+        """Remember which channel a reader was last told of."""
+        if refusal_of(session) is not None:
+            return
+        marks = await self._engine.store.marks(session.id)
+        launch = session.launch
+        known = marks.code_type or session.launches[0].first_code_type
+        if (marks.launch, known) != (launch.number, launch.code_type):
+            seen = replace(marks, launch=launch.number, code_type=launch.code_type)
+            await self._engine.store.mark(session.id, seen)
+
+    async def status(
+        self, caller: ApiToken, request_id: str, recipient: str | None, since: int | None
+    ) -> bool:
+        """Whether the recipient is proven; raises why not yet."""
+        session = await self._session_of(caller, request_id, recipient)
+        return _raised(await self._status(session, since))
+
+    async def poll_status(
+        self,
+        caller: ApiToken,
+        request_id: str,
+        recipient: str | None,
+        since: int | None,
+        departed: Departure,
+    ) -> bool:
+        """Answer once the recipient is proven; raises why it cannot be."""
+        session = await self._session_of(caller, request_id, recipient)
+
+        async def look() -> bool | None:
+            now = await self._again(session.id)
+            return _raised(await self._status(now, since)) or None
+
+        return await self._hub.hold(session.id, look, timeout_s=self._hold_s, departed=departed)
+
+    async def _status(self, session: Session, since: int | None) -> bool | type[errors.KaskadError]:
+        if since is not None:
+            return status(session, changed=since < session.channel_version)
+        marks = await self._engine.store.marks(session.id)
+        launch = session.launch
+        known = marks.code_type or session.launches[0].first_code_type
+        changed = (marks.launch, known) != (launch.number, launch.code_type)
+        return status(session, changed=changed)
+
+    async def follow(self, caller: ApiToken, request_id: str) -> Session:
+        """The session, for a reader that is going to watch it."""
+        return await self._session(caller, request_id)
+
+    async def next_view(
+        self, session_id: str, since: int, departed: Departure, *, timeout_s: float
+    ) -> ChannelAnswer:
+        """The next view after ``since``; raises the time-out of the hub."""
+
+        async def look() -> ChannelAnswer | None:
+            now = await self._again(session_id)
+            if now.view_version == since:
+                return None
+            await self._seen(now)
+            return ChannelAnswer(session=now, view=view(now))
+
+        return await self._hub.hold(session_id, look, timeout_s=timeout_s, departed=departed)
+
+    # --- acting ------------------------------------------------------------------------
+
+    async def check_code(self, caller: ApiToken, request_id: str, code: str) -> bool:
+        """Check what a person typed."""
+        session = await self._session(caller, request_id)
+        return await self._ask(session, inputs.CheckCode(code=code))
+
+    async def check_and_complete(
+        self, caller: ApiToken, request_id: str, recipient: str | None, widget_id: str | None
+    ) -> bool:
+        """Collect the verdict, once; raises why there is none."""
+        session = await self._session_of(caller, request_id, recipient, widget_id)
+        return await self._ask(session, inputs.CheckAndComplete())
+
+    async def complete(self, caller: ApiToken, request_id: str, recipient: str | None) -> bool:
+        """Collect the verdict, once; another number than the session's collects nothing."""
+        if recipient is None:
+            session = await self._session(caller, request_id)
+        else:
+            try:
+                session = await self._session_of(caller, request_id, recipient)
+            except errors.PhoneNumberMismatchException:
+                return False
+        return await self._ask(session, inputs.Complete())
+
+    async def cancel(self, caller: ApiToken, request_id: str) -> bool:
+        """Give an unconfirmed session up."""
+        session = await self._session(caller, request_id)
+        return await self._ask(session, inputs.Cancel())
+
+    async def resend(
+        self,
+        caller: ApiToken,
+        request_id: str,
+        *,
+        another_way: bool,
+        idempotency: Idempotency | None = None,
+    ) -> bool:
+        """Send another message."""
+        session = await self._session(caller, request_id)
+
+        async def call(memo: Memo | None) -> bool:
+            return await self._ask(session, inputs.Resend(next=another_way), memo)
+
+        return await self._once(caller, idempotency, call, lambda _: True, bool)
+
+    async def _ask(self, session: Session, event: inputs.Input, memo: Memo | None = None) -> bool:
+        step = await self._engine.apply(session.id, event, memo=memo)
+        if step is None:
+            raise errors.SessionNotFoundException
+        if isinstance(step.answer, errors.KaskadError):
+            raise step.answer
+        return bool(step.answer)
+
+    # --- what a caller may see -----------------------------------------------------------
+
+    async def _session(
+        self, caller: ApiToken, request_id: str, widget_id: str | None = None
+    ) -> Session:
+        """The session of an id, if the caller may use it."""
+        known = _uuid(request_id)
+        session = await self._engine.read(known) if known else None
+        if session is None or session.tenant != caller.tenant:
+            await self._count_unknown(caller)
+            raise errors.SessionNotFoundException
+        if not caller.may_use(session.widget):
+            raise errors.ForbiddenException
+        if widget_id is not None and _uuid(widget_id) != session.widget:
+            raise errors.SessionNotFoundException
+        return session
+
+    async def _session_of(
+        self,
+        caller: ApiToken,
+        request_id: str,
+        recipient: str | None,
+        widget_id: str | None = None,
+    ) -> Session:
+        """The session of an id, if it verifies this recipient, given as in a query."""
+        if not any(c.isdecimal() for c in recipient or ""):
+            raise errors.ValidateError({"recipient": NUMBER_EXPECTED})
+        if widget_id is not None and _uuid(widget_id) is None:
+            raise errors.ValidateError({"widgetId": "a UUID"})
+        session = await self._session(caller, request_id, widget_id)
+        self._check_recipient(session, recipient or "")
+        return session
+
+    def _check_recipient(self, session: Session, text: str) -> None:
+        if text in {session.recipient.number, " " + session.recipient.number[1:]}:
+            return
+        widget = self._snapshot.widgets.get(session.widget)
+        given = parse_query_recipient(text, widget.region if widget else self._region)
+        if given is None:
+            raise errors.ValidateError({"recipient": NUMBER_EXPECTED})
+        if given.number != session.recipient.number:
+            raise errors.PhoneNumberMismatchException
+
+    async def _again(self, session_id: str) -> Session:
+        session = await self._engine.read(session_id)
+        if session is None:
+            raise errors.SessionNotFoundException
+        return session
+
+    async def _count_unknown(self, caller: ApiToken) -> None:
+        """Ids are not to be guessed: a token may ask for so many unknown ones."""
+        subject = self._engine.blind(caller.tenant, f"unknown:{caller.id}")
+        now = self._engine.clock.now()
+        wait = await self._engine.store.take(subject, UNKNOWN_IDS, now)
+        if wait is not None:
+            raise errors.RateLimitException(retry_after_s=wait)
+
+    # --- calls that may be repeated --------------------------------------------------------
+
+    async def _once(
+        self,
+        caller: ApiToken,
+        idempotency: Idempotency | None,
+        call: Callable[[Memo | None], Awaitable[T]],
+        answer_of: Callable[[Step], T],
+        kind: type[T],
+    ) -> T:
+        """Do the call, or answer what it answered before under the same key."""
+        if idempotency is None:
+            return await call(None)
+        store, clock = self._engine.store, self._engine.clock
+        key = sha256(f"{caller.tenant}\n{caller.id}\n{idempotency.key}".encode()).digest()
+
+        def memo(step: Step) -> Remembered | None:
+            if step.answer is not True:
+                return None
+            return Remembered(
+                key=key,
+                fingerprint=idempotency.fingerprint,
+                answer=msgspec.msgpack.encode(answer_of(step)),
+                expires_at=clock.now() + timedelta(days=1),
+            )
+
+        while True:
+            found = await store.remembered(key, clock.now())
+            if found is not None and found.fingerprint != idempotency.fingerprint:
+                expected = "a new key: this one was used for another request"
+                raise errors.ValidateError({"Idempotency-Key": expected})
+            if found is not None:
+                return msgspec.msgpack.decode(found.answer, type=kind)
+            try:
+                return await call(memo)
+            except Repeated:
+                continue
+
+
+def _sent(session: Session) -> Sent:
+    return Sent(request_id=session.id, recipient=session.recipient.number)
+
+
+def _sent_step(step: Step) -> Sent:
+    return _sent(step.session)
+
+
+def _raised(answer: bool | type[errors.KaskadError]) -> bool:  # noqa: FBT001
+    if isinstance(answer, bool):
+        return answer
+    raise answer
+
+
+def _uuid(text: str) -> str | None:
+    """The canonical form of a UUID; ``None`` when it is none."""
+    if len(text) != UUID_LENGTH:
+        return None
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        return None
+
+
+UUID_LENGTH = 36

@@ -1,0 +1,246 @@
+"""Handing messages to providers.
+
+Every lane (one provider account) has places of its own: a provider that hangs
+fills its own places and delays nobody else.
+"""
+
+import asyncio
+import contextlib
+from collections import Counter
+from datetime import datetime, timedelta
+
+import structlog
+
+from kaskad.app import templates
+from kaskad.app.engine import Engine
+from kaskad.app.ports import (
+    Busy,
+    Catalog,
+    Claim,
+    Drivers,
+    Entropy,
+    Message,
+    Refusal,
+    SendResult,
+    StoreUnavailableError,
+    Taken,
+    Telemetry,
+    Unknown,
+)
+from kaskad.app.timing import sleep
+from kaskad.core import codes
+from kaskad.core.errors import KaskadError
+from kaskad.core.inputs import Accepted, Errored, Input, Rejected, Unsure
+from kaskad.core.model import Launch, Session, State
+
+log = structlog.get_logger()
+
+PLACES_PER_LANE = 64
+LEASE_S = 15.0
+EXTEND_EVERY_S = 5.0
+MOST_TRIES = 4
+FIRST_PAUSE_S = 0.5
+AFTER_TROUBLE_S = 0.5
+
+
+class Worker:
+    """Claims due jobs and tells the machine what became of them."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        catalog: Catalog,
+        drivers: Drivers,
+        entropy: Entropy,
+        telemetry: Telemetry,
+    ) -> None:
+        self._engine = engine
+        self._catalog = catalog
+        self._drivers = drivers
+        self._entropy = entropy
+        self._telemetry = telemetry
+        self._clock = engine.clock
+        self._poked = asyncio.Event()
+        self._running: dict[asyncio.Task[None], Claim] = {}
+        self._busy: Counter[str] = Counter()
+        self._loops: list[asyncio.Task[None]] = []
+        engine.on_job(self._poked.set)
+
+    def start(self) -> None:
+        """Begin to claim jobs."""
+        self._loops = [
+            asyncio.create_task(self._dispatch_forever(), name="kaskad-dispatch"),
+            asyncio.create_task(self._extend_forever(), name="kaskad-leases"),
+        ]
+
+    async def stop(self, grace_s: float) -> None:
+        """Claim nothing more; what does not end within the grace goes back to the queue."""
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        if self._running:
+            await asyncio.wait(list(self._running), timeout=grace_s)
+        for task, claim in list(self._running.items()):
+            task.cancel()
+            with contextlib.suppress(StoreUnavailableError):
+                await self._engine.store.release(claim, due_at=self._clock.now())
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    # --- claiming ------------------------------------------------------------------
+
+    async def _dispatch_forever(self) -> None:
+        while True:
+            self._poked.clear()
+            try:
+                next_due = await self._dispatch()
+            except StoreUnavailableError:
+                next_due = self._clock.now() + timedelta(seconds=AFTER_TROUBLE_S)
+            timer = self._clock.call_at(next_due, self._poked.set) if next_due else None
+            await self._poked.wait()
+            if timer is not None:
+                timer.cancel()
+
+    async def _dispatch(self) -> datetime | None:
+        """Start what is due and has a place; when the next job is due."""
+        store, now = self._engine.store, self._clock.now()
+        for lane, due_at in (await store.lanes()).items():
+            places = PLACES_PER_LANE - self._busy[lane]
+            if due_at <= now and places > 0:
+                for claim in await store.claim(lane, limit=places, lease_s=LEASE_S, now=now):
+                    self._begin(claim)
+        free = [
+            at for lane, at in (await store.lanes()).items() if self._busy[lane] < PLACES_PER_LANE
+        ]
+        return min(free, default=None)
+
+    def _begin(self, claim: Claim) -> None:
+        task = asyncio.create_task(self._run(claim), name="kaskad-job")
+        self._running[task] = claim
+        self._busy[claim.job.lane] += 1
+        task.add_done_callback(self._end)
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        lane = self._running.pop(task).job.lane
+        self._busy[lane] -= 1
+        if self._busy[lane] == PLACES_PER_LANE - 1:
+            self._poked.set()
+
+    async def _extend_forever(self) -> None:
+        while True:
+            await sleep(self._clock, EXTEND_EVERY_S)
+            claims = list(self._running.values())
+            with contextlib.suppress(StoreUnavailableError):
+                await self._engine.store.extend(claims, lease_s=LEASE_S, now=self._clock.now())
+
+    # --- one job -------------------------------------------------------------------
+
+    async def _run(self, claim: Claim) -> None:
+        try:
+            await self._hand_over(claim)
+        except (StoreUnavailableError, KaskadError) as trouble:
+            # The lease runs out and the job is claimed again.
+            log.warning("job put off", lane=claim.job.lane, trouble=type(trouble).__name__)
+        except Exception:
+            log.exception("job failed", lane=claim.job.lane)
+
+    async def _hand_over(self, claim: Claim) -> None:
+        job = claim.job
+        session = await self._engine.store.load(job.session)
+        if session is None or session.state is not State.WAIT or session.current != job.launch:
+            return
+        launch = session.launch
+        if session.test:
+            await self._engine.apply(session.id, Accepted(launch=launch.number), claim=claim)
+            return
+        result = await self._send(session, launch)
+        if result is None:
+            return
+        waited = (self._clock.now() - job.due_at).total_seconds()
+        self._telemetry.handed_over(job.lane, type(result).__name__.lower(), waited)
+        event = self._judge(claim, launch, result)
+        if event is None:
+            await self._again_later(claim, result)
+        else:
+            await self._engine.apply(session.id, event, claim=claim)
+
+    async def _send(self, session: Session, launch: Launch) -> SendResult | None:
+        """The driver's answer; ``None`` when it did not come by the launch's deadline."""
+        driver = self._drivers.get(session.tenant, launch.provider)
+        if driver is None:
+            return Refusal(reason="provider is not configured", ours=True)
+        message = self._message(session, launch)
+        call = asyncio.create_task(driver.send(message))
+        timer = self._clock.call_at(launch.send_by, lambda: _cancel(call))
+        try:
+            await asyncio.wait([call])
+        finally:
+            timer.cancel()
+            call.cancel()
+        if call.cancelled():
+            return None
+        failure = call.exception()
+        if failure is None:
+            return call.result()
+        log.error("driver broke", provider=launch.provider, failure=type(failure).__name__)
+        return Unknown(reason=type(failure).__name__)
+
+    def _message(self, session: Session, launch: Launch) -> Message:
+        code = None
+        if launch.code is not None:
+            code = codes.digits(session.codes[launch.code - 1], session.id, self._engine.keyring)
+        widget = self._catalog.snapshot.widgets.get(session.widget)
+        text = templates.render(
+            launch.text,
+            code=code or "",
+            widget=widget.name if widget else "",
+            domain=widget.domain if widget else "",
+            minutes=max(1, launch.settings.lifetime_s // 60),
+        )
+        return Message(
+            reference=f"{session.id}-{launch.number}",
+            session=session.id,
+            launch=launch.number,
+            recipient=session.recipient.number,
+            type=launch.type,
+            label=launch.label,
+            text=text,
+            code=code,
+            locale=session.locale,
+            ttl_s=launch.settings.lifetime_s,
+        )
+
+    def _judge(self, claim: Claim, launch: Launch, result: SendResult) -> Input | None:
+        """What the machine is told; ``None`` to try again."""
+        match result:
+            case Taken(provider_id=_, code=code, code_type=code_type):
+                return Accepted(launch=launch.number, code=code, code_type=code_type)
+            case Refusal(reason=reason, ours=ours):
+                if ours:
+                    log.error("provider account", provider=launch.provider, reason=reason)
+                return Rejected(launch=launch.number, reason=reason)
+            case Busy(reason=reason):
+                if self._next_try(claim, result) < launch.send_by:
+                    return None
+                return Errored(launch=launch.number, reason=reason)
+            case Unknown(reason=reason, idempotent=idempotent):
+                if idempotent and self._next_try(claim, result) < launch.send_by:
+                    return None
+                return Unsure(launch=launch.number, reason=reason)
+
+    def _next_try(self, claim: Claim, result: SendResult) -> datetime:
+        tries = claim.job.tries
+        if tries + 1 >= MOST_TRIES:
+            return datetime.max.replace(tzinfo=self._clock.now().tzinfo)
+        wished = result.retry_after_s if isinstance(result, Busy) else None
+        pause_s = wished if wished is not None else FIRST_PAUSE_S * 2**tries
+        return self._clock.now() + timedelta(seconds=pause_s)
+
+    async def _again_later(self, claim: Claim, result: SendResult) -> None:
+        spread = timedelta(seconds=0.1 * self._entropy.jitter())
+        await self._engine.store.release(claim, due_at=self._next_try(claim, result) + spread)
+        self._poked.set()
+
+
+def _cancel(call: asyncio.Task[SendResult]) -> None:
+    call.cancel()

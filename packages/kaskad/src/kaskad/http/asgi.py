@@ -1,0 +1,59 @@
+"""The whole service as one ASGI application."""
+
+from collections.abc import Sequence
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from kaskad.core.errors import (
+    InternalServerErrorException,
+    KaskadError,
+    MethodNotAllowedException,
+    NotFoundException,
+)
+from kaskad.http.exchange import Receive, Scope, Send
+from kaskad.http.guard import refused
+from kaskad.http.handler.endpoint import Handler
+from kaskad.http.handler.router import is_ours
+
+_BY_STATUS: dict[int, type[KaskadError]] = {
+    404: NotFoundException,
+    405: MethodNotAllowedException,
+}
+
+
+class Application:
+    """The public API on the short way, everything else through Starlette."""
+
+    def __init__(self, handler: Handler, routes: Sequence[BaseRoute]) -> None:
+        self._handler = handler
+        self._outside = Starlette(
+            routes=list(routes),
+            exception_handlers={HTTPException: _refused, 500: _broken},
+        )
+        self._outside.router.redirect_slashes = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "http" and is_ours(scope["raw_path"]):
+            await self._handler(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._outside(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1000})
+
+
+async def _refused(request: Request, problem: Exception) -> Response:
+    status = problem.status_code if isinstance(problem, HTTPException) else 500
+    kind = _BY_STATUS.get(status, InternalServerErrorException)
+    response = refused(request, kind())
+    if isinstance(problem, HTTPException) and problem.headers:
+        response.headers.update(problem.headers)
+    return response
+
+
+async def _broken(request: Request, _: Exception) -> Response:
+    return refused(request, InternalServerErrorException())

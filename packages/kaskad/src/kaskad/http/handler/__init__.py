@@ -1,0 +1,1 @@
+"""The public API: thin, because it is what is called most."""

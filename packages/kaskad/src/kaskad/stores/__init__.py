@@ -1,0 +1,1 @@
+"""Where things are kept: live sessions with their jobs and limits, and the catalogue."""

@@ -1,0 +1,1 @@
+"""Figures and logs: no numbers, no codes, no query strings in either."""
