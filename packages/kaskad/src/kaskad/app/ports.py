@@ -263,6 +263,9 @@ class Store(Protocol):
     async def purge(self, now: datetime) -> int:
         """Remove what no rule needs any more; how many records that were."""
 
+    def sizes(self) -> Mapping[str, int]:
+        """How many records of each kind there are, for the figures."""
+
     def subscribe(self, listener: Callable[[str], None]) -> None:
         """Call back, in the event loop, with the id of each session that has changed."""
 

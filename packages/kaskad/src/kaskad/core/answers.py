@@ -13,7 +13,6 @@ from kaskad.core.effects import Step
 from kaskad.core.launching import (
     capped,
     fail,
-    is_live,
     left,
     look_ahead,
     note,
@@ -31,6 +30,16 @@ from kaskad.core.model import (
     Session,
     State,
 )
+from kaskad.core.view import launch_deadline
+
+_APPLIED = (
+    ReportKind.DELIVERED,
+    ReportKind.CONFIRMED,
+    ReportKind.DECLINED,
+    ReportKind.UNDELIVERED,
+)
+"""Parked reports count in this order, whatever that of their coming was: a person's
+verdict before bad news, because it would also count after the session moved on."""
 
 # --- answers to the hand-over ----------------------------------------------------
 
@@ -67,7 +76,7 @@ def _sent(session: Session, at: datetime, now: datetime, context: Context) -> St
     launch = session.launch
     session = left(session, replace(launch, state=LaunchState.SENT, parked=()), at)
     session = look_ahead(session, now, context.cascade)
-    for kind in ReportKind:  # in an order that does not depend on that of their coming
+    for kind in _APPLIED:
         if kind in launch.parked and session.state is State.SENT:
             event = inputs.Reported(launch=launch.number, kind=kind)
             session = report(session, event, now, context).session
@@ -98,12 +107,10 @@ def doubt(session: Session, event: inputs.Unsure, now: datetime, context: Contex
 
 
 def _decided(session: Session, now: datetime, context: Context) -> Step:
-    """Let the reports on a message of unknown fate tell what became of it."""
+    """Any report on a message of unknown fate, bad news too, tells that the provider took it."""
     launch = session.launch
     if not launch.unsure or not launch.parked:
         return Step(session)
-    if launch.parked == (ReportKind.UNDELIVERED,):
-        return Step(fail(session, Reason.UNDELIVERED, now, context))
     return _sent(session, now, now, context)
 
 
@@ -151,13 +158,13 @@ def _undelivered(
     session: Session, launch: Launch, now: datetime, context: Context
 ) -> Session | None:
     current = launch.number == session.current and launch.state is LaunchState.SENT
-    if not current or launch.delivered or launch.reason is Reason.UNDELIVERED:
+    if not current or launch.reason is Reason.UNDELIVERED:
         return None
     return fail(session, Reason.UNDELIVERED, now, context)
 
 
 def _confirmed(session: Session, launch: Launch, now: datetime) -> Session | None:
-    if launch.code_type is CodeType.CODE or not is_live(session, launch, now):
+    if launch.code_type is CodeType.CODE or now >= launch_deadline(session, launch):
         return None
     return confirm(session, now)
 
@@ -188,7 +195,7 @@ def time_out(session: Session, event: inputs.Tick, now: datetime, context: Conte
         return end_life(session, event, now, context)
     launch = session.launch
     session = note(session, now, "send_timeout", launch.number, launch.channel)
-    if {ReportKind.CONFIRMED, ReportKind.DELIVERED} & set(launch.parked):
+    if set(launch.parked) - {ReportKind.UNDELIVERED}:
         return _sent(session, launch.started_at, now, context)
     session = left(session, launch, launch.started_at)
     return Step(fail(session, Reason.TIMED_OUT, now, context))

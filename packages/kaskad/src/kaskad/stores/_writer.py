@@ -8,7 +8,8 @@ from queue import Empty, SimpleQueue
 
 import apsw
 
-Statement = tuple[str, tuple[apsw.SQLiteValue, ...]]
+Value = str | int | float | bytes | None
+Statement = tuple[str, tuple[Value, ...]]
 Done = Callable[[BaseException | None], None]
 Operation = tuple[Sequence[Statement], Done]
 

@@ -1,6 +1,7 @@
 """Figures in Prometheus' format."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.platform_collector import PlatformCollector
@@ -12,6 +13,10 @@ from kaskad.core.inputs import CheckCode, Input
 from kaskad.core.model import Session, State
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+def _size(sizes: Callable[[], Mapping[str, int]], kind: str) -> float:
+    return sizes()[kind]
 
 
 class Metrics:
@@ -42,7 +47,7 @@ class Metrics:
         """Show the sizes of a store whenever the figures are read."""
         for kind in sizes():
             gauge = Gauge(f"kaskad_store_{kind}", f"Records: {kind}", registry=self.registry)
-            gauge.set_function(lambda kind=kind: sizes()[kind])
+            gauge.set_function(partial(_size, sizes, kind))
 
     def started(self, session: Session) -> None:
         """A session has begun."""

@@ -174,8 +174,7 @@ def _payload(view: View, now: datetime, *, english: bool) -> Payload:
 _HELP: dict[ChannelType, tuple[str, str]] = {
     ChannelType.FLASHCALL: (
         "Вам позвонят. Отвечать не нужно: код — последние {length} цифр номера, с которого звонят.",
-        "You will get a call. Do not answer it: the code is the last {length} digits of the "
-        "number that calls.",
+        "You will get a call. Do not answer: the code is the last {length} digits of its number.",
     ),
     ChannelType.VOICE: (
         "Вам позвонят и продиктуют код.",

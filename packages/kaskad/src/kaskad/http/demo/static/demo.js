@@ -3,13 +3,12 @@ import * as api from "./api.js";
 import { CodeField } from "./code-field.js";
 import { follow, isPassing } from "./follow.js";
 import { about, clock, lang, t, translate } from "./i18n.js";
+import { $, busy, explain, forget, idle, isBusy, recall, remember, say, sayWithNumber } from "./page.js";
 import { showRequests } from "./request-log.js";
 import { ResendButton } from "./resend-button.js";
 
-const $ = (id) => document.getElementById(id);
 const phone = document.querySelector("kaskad-phone");
 const STEPS = { start: $("start"), code: $("code-step"), verified: $("verified"), ended: $("ended") };
-const KEY = "kaskad-demo";
 
 const ENDED = {
   AttemptsExpiredException: "endedAttempts",
@@ -22,78 +21,10 @@ const ENDED = {
 };
 
 let config = null;
-let run = null; // the verification on screen: { requestId, recipient, widgetId, stop, channel, ended, resent, answers }
+let run = null; // the verification on screen: { requestId, recipient, widgetId, stop, channel, ended, answers }
 let step = "start";
 let checking = false;
 let sending = false;
-
-// What survives a reload
-
-function recall() {
-  try {
-    return JSON.parse(sessionStorage.getItem(KEY)) ?? {};
-  } catch {
-    return {};
-  }
-}
-
-function remember(change) {
-  try {
-    sessionStorage.setItem(KEY, JSON.stringify({ ...recall(), ...change }));
-  } catch {
-    // Storage may be switched off: then a reload starts anew.
-  }
-}
-
-const forget = () => remember({ requestId: null, verified: false, answers: [] });
-
-// Small helpers
-
-function busy(button, text) {
-  button.setAttribute("aria-disabled", "true");
-  button.textContent = text;
-}
-
-function idle(button, text) {
-  button.removeAttribute("aria-disabled");
-  button.textContent = text;
-}
-
-const isBusy = (button) => button.getAttribute("aria-disabled") === "true";
-
-/** Writes only what differs, so that a live region speaks only of news. */
-function say(node, text) {
-  if (node.textContent !== text) node.textContent = text;
-}
-
-/** The same for a sentence with a phone number in it, which stays on one line. */
-function sayWithNumber(node, text, number) {
-  if (node.textContent === text) return;
-  const [before, after] = text.split(number);
-  if (after === undefined) return say(node, text);
-  const part = document.createElement("span");
-  part.className = "nowrap";
-  part.textContent = number;
-  node.replaceChildren(before, part, after);
-}
-
-/** An error of any call in words for a person; the server's own message where ours would say less. */
-function explain(error) {
-  switch (error.type) {
-    case "NetworkError": return t("errNetwork");
-    case "RateLimitException": return error.retryAfter ? t("errRateIn", { time: clock(error.retryAfter) }) : t("errRate");
-    case "ServiceUnavailableException": return t("errBusy");
-    case "InternalServerErrorException": return t("errServer");
-    case "WidgetIsBlockedException": return t("errBlocked");
-    case "WidgetNotFoundException": return t("errWidget");
-    case "CaptchaNotConfirmedException": return t("errCaptcha");
-    case "UnauthorizedException":
-    case "ForbiddenException": return t("errAccess");
-    case "NoAvailableChannelsException": return t("errNoChannels");
-    case "RestartCooldownActiveException": return t("tooEarly");
-    default: return error.message || t("errServer");
-  }
-}
 
 function show(name, { focus = true } = {}) {
   step = name;
@@ -118,8 +49,6 @@ function useNumber(recipient) {
 // Step 1: the number
 
 async function start() {
-  translate();
-  showRequests({ rows: $("hood-rows"), scroll: $("hood-scroll"), empty: $("hood-empty"), count: $("hood-count") });
   try {
     config = await api.loadConfig();
   } catch {
@@ -566,4 +495,6 @@ document.addEventListener("visibilitychange", () => {
   if (!document.hidden && run && step === "code") readAgain(run);
 });
 
+translate();
+showRequests({ rows: $("hood-rows"), scroll: $("hood-scroll"), empty: $("hood-empty"), count: $("hood-count") });
 start();

@@ -8,8 +8,7 @@ const en = {
   stepNumber: "Number", stepCode: "Confirm", stepDone: "Done", steps: "Steps",
 
   startHeading: "Your number",
-  widget: "Widget", widgetHint: "Which channels are tried, and in which order",
-  cascade: "Channels, in order", recipient: "Phone number",
+  widget: "Widget", cascade: "Channels, in order", recipient: "Phone number",
   recipientHint: "Any usual notation will do.",
   useExample: "Use {number}",
   send: "Send code", sending: "Sending…", sendIn: "Send code in {time}",
@@ -25,7 +24,7 @@ const en = {
   hintVoice: "Answer the call: a voice reads the code out.",
   hintPush: "Press Confirm in the request on your phone. This page will notice by itself.",
   hintOther: "Follow the instructions on your phone. This page will notice by itself.",
-  hintText: "It has {count} digits.",
+  hintText: { one: "The code has {count} digit.", other: "The code has {count} digits." },
 
   waitSms: "Sending an SMS to {number}…", waitVoice: "Calling {number}…", waitFlash: "Calling {number}…",
   waitApp: "Sending a message in {app} to {number}…", waitPush: "Sending a request to {number}…", waitOther: "Contacting {number}…",
@@ -92,7 +91,7 @@ const ru = {
   stepNumber: "Номер", stepCode: "Проверка", stepDone: "Готово", steps: "Шаги",
 
   startHeading: "Ваш номер",
-  widget: "Виджет", widgetHint: "Какие каналы пробуем и в каком порядке",
+  widget: "Виджет",
   cascade: "Каналы по порядку", recipient: "Номер телефона",
   recipientHint: "Подойдёт любая привычная запись.",
   useExample: "Подставить {number}",
@@ -109,7 +108,7 @@ const ru = {
   hintVoice: "Ответьте на звонок: код продиктует голос.",
   hintPush: "Нажмите «Подтвердить» в запросе на телефоне. Страница сама это заметит.",
   hintOther: "Следуйте подсказке на телефоне. Страница сама это заметит.",
-  hintText: { one: "В нём {count} цифра.", few: "В нём {count} цифры.", many: "В нём {count} цифр.", other: "В нём {count} цифры." },
+  hintText: { one: "Код состоит из {count} цифры.", other: "Код состоит из {count} цифр." },
 
   waitSms: "Отправляем SMS на {number}…", waitVoice: "Звоним на {number}…", waitFlash: "Звоним на {number}…",
   waitApp: "Отправляем сообщение в {app} на {number}…", waitPush: "Отправляем запрос на {number}…", waitOther: "Связываемся с {number}…",
@@ -120,8 +119,8 @@ const ru = {
   againSms: "Отправляем ещё одно SMS.", againVoice: "Звоним ещё раз.", againFlash: "Звоним ещё раз.",
   againApp: "Отправляем ещё одно сообщение в {app}.", againPush: "Отправляем ещё один запрос.", againOther: "Пробуем ещё раз.",
 
-  resendSms: "Отправить SMS ещё раз", resendVoice: "Позвонить ещё раз", resendFlash: "Позвонить ещё раз", resendApp: "Отправить в {app} ещё раз",
-  resendPush: "Спросить ещё раз", resendOther: "Отправить ещё раз",
+  resendSms: "Выслать SMS снова", resendVoice: "Позвонить снова", resendFlash: "Позвонить снова", resendApp: "Написать в {app} снова",
+  resendPush: "Спросить снова", resendOther: "Отправить снова",
   switchSms: "Отправить SMS", switchVoice: "Лучше позвонить", switchFlash: "Лучше позвонить", switchApp: "Лучше написать в {app}",
   switchPush: "Спросить на телефоне", switchOther: "Попробовать {app}",
   labelIn: "{label} через {time}", availableIn: "{label}: можно через {time}", availableNow: "{label}: уже можно",

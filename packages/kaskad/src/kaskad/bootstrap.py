@@ -1,0 +1,211 @@
+"""The composition root: the one place that chooses what stands behind each port."""
+
+import asyncio
+import contextlib
+import resource
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+
+import structlog
+from starlette.routing import BaseRoute
+
+from kaskad.app.callers import Callers
+from kaskad.app.engine import Engine
+from kaskad.app.inbox import Inbox
+from kaskad.app.polling import Hub
+from kaskad.app.ports import Catalog, Clock, Entropy, Store
+from kaskad.app.reports import Reports
+from kaskad.app.sweeper import Sweeper
+from kaskad.app.verification import Verifications
+from kaskad.app.worker import Worker
+from kaskad.core.codes import Keyring
+from kaskad.drivers.registry import DriverSet
+from kaskad.http.asgi import Application
+from kaskad.http.demo import Demo
+from kaskad.http.guard import guard
+from kaskad.http.handler import openapi
+from kaskad.http.handler.endpoint import Handler
+from kaskad.http.handler.routes import BASE
+from kaskad.http.handset import Handset
+from kaskad.http.ops import Ops
+from kaskad.telemetry.metrics import Metrics
+
+log = structlog.get_logger()
+
+STOP_WITHIN_S = 5.0
+FLUSH_EVERY_S = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the parts need to know of the server's settings."""
+
+    secret_keys: Sequence[bytes]
+    session_lifetime_s: int = 900
+    long_poll_timeout_s: float = 25.0
+    default_region: str = "RU"
+    handset: bool = False
+    local_only: bool = True
+    demo_token: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """The running parts."""
+
+    application: Application
+    catalog: Catalog
+    clock: Clock
+    engine: Engine
+    hub: Hub
+    inbox: Inbox
+    store: Store
+    verifications: Verifications
+    _callers: Callers
+    _drivers: DriverSet
+    _reports: Reports
+    _sweeper: Sweeper
+    _worker: Worker
+
+    def drain(self) -> None:
+        """Answer every held call: the service is about to stop."""
+        self.hub.drain()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Do the background work for as long as the block runs."""
+        self._worker.start()
+        self._sweeper.start()
+        flusher = asyncio.create_task(self._flush_forever(), name="kaskad-token-use")
+        try:
+            yield
+        finally:
+            self.drain()
+            flusher.cancel()
+            await self._worker.stop(STOP_WITHIN_S)
+            await self._sweeper.stop()
+            await self._reports.drain()
+            await self._drivers.close()
+            await self._flush()
+
+    async def _flush_forever(self) -> None:
+        while True:
+            await asyncio.sleep(FLUSH_EVERY_S)
+            await self._flush()
+
+    async def _flush(self) -> None:
+        try:
+            await self._callers.flush()
+        except Exception:
+            log.exception("last use of tokens not noted")
+
+
+def build(
+    options: Options, *, store: Store, catalog: Catalog, clock: Clock, entropy: Entropy
+) -> Service:
+    """Wire the parts. Nothing runs until :meth:`Service.running`."""
+    metrics = Metrics()
+    metrics.watch(store.sizes)
+    engine = Engine(
+        store=store,
+        catalog=catalog,
+        clock=clock,
+        keyring=Keyring(options.secret_keys),
+        telemetry=metrics,
+    )
+    hub = Hub(clock, metrics)
+    store.subscribe(hub.wake)
+    reports, inbox = Reports(engine), Inbox()
+    drivers = DriverSet(
+        catalog=catalog, inbox=inbox, reports=reports.receive, clock=clock, entropy=entropy
+    )
+    worker = Worker(
+        engine=engine, catalog=catalog, drivers=drivers, entropy=entropy, telemetry=metrics
+    )
+    verifications = Verifications(
+        engine=engine,
+        catalog=catalog,
+        hub=hub,
+        entropy=entropy,
+        telemetry=metrics,
+        session_lifetime_s=options.session_lifetime_s,
+        default_region=options.default_region,
+        long_poll_timeout_s=options.long_poll_timeout_s,
+    )
+    callers = Callers(catalog, clock)
+    handler = Handler(
+        verifications=verifications,
+        callers=callers,
+        clock=clock,
+        entropy=entropy,
+        telemetry=metrics,
+    )
+    ops = Ops(
+        store=store,
+        metrics=metrics.render,
+        openapi=openapi.document,
+        draining=lambda: hub.draining,
+    )
+    routes = [*ops.routes(), *_pages(options, handler, catalog, inbox, hub)]
+    return Service(
+        application=Application(handler, routes),
+        catalog=catalog,
+        clock=clock,
+        engine=engine,
+        hub=hub,
+        inbox=inbox,
+        store=store,
+        verifications=verifications,
+        _callers=callers,
+        _drivers=drivers,
+        _reports=reports,
+        _sweeper=Sweeper(engine),
+        _worker=worker,
+    )
+
+
+def _pages(
+    options: Options, handler: Handler, catalog: Catalog, inbox: Inbox, hub: Hub
+) -> list[BaseRoute]:
+    """The pages that show codes: only where the options allow them."""
+    look = guard(local_only=options.local_only)
+    routes: list[BaseRoute] = []
+    if options.handset:
+        handset = Handset(
+            inbox, region=options.default_region, guard=look, draining=lambda: hub.draining
+        )
+        routes += handset.routes()
+    if options.demo_token is not None:
+        demo = Demo(
+            catalog=catalog,
+            api=handler,
+            api_base=BASE,
+            token=options.demo_token,
+            region=options.default_region,
+            guard=look,
+        )
+        routes += demo.routes()
+    return routes
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a service that listens there."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def allow_many_sockets() -> None:
+    """Raise the soft limit of open files to the hard one: held calls are sockets."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def session_path(database: Path) -> Path:
+    """The embedded session store's file, beside the catalogue's."""
+    return database.with_name(f"{database.stem}-sessions{database.suffix}")

@@ -1,0 +1,111 @@
+"""Fakes that we own: a clock that is moved by hand, chance from a seed, a fixed catalogue."""
+
+import asyncio
+import random
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from heapq import heappop, heappush
+from itertools import count
+
+from kaskad.app.ports import Snapshot
+
+START = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+
+
+class FakeTimer:
+    """A callback of a :class:`FakeClock`."""
+
+    def __init__(self, callback: Callable[[], None]) -> None:
+        self.callback: Callable[[], None] | None = callback
+
+    def cancel(self) -> None:
+        """Forget it."""
+        self.callback = None
+
+
+class FakeClock:
+    """Time that passes only in :meth:`advance`."""
+
+    def __init__(self, at: datetime = START) -> None:
+        self._now = at
+        self._timers: list[tuple[datetime, int, FakeTimer]] = []
+        self._order = count()
+
+    def now(self) -> datetime:
+        """The time."""
+        return self._now
+
+    def call_at(self, when: datetime, callback: Callable[[], None]) -> FakeTimer:
+        """Call back once the time has been moved there."""
+        timer = FakeTimer(callback)
+        heappush(self._timers, (when, next(self._order), timer))
+        return timer
+
+    async def advance(self, seconds: float = 0.0) -> None:
+        """Move the time; timers fire in order, and tasks run until they wait again."""
+        until = self._now + timedelta(seconds=seconds)
+        await settle()
+        while self._timers and self._timers[0][0] <= until:
+            at, _, timer = heappop(self._timers)
+            if timer.callback is None:
+                continue
+            self._now = max(self._now, at)
+            timer.callback()
+            await settle()
+        self._now = until
+        await settle()
+
+    async def until(self, done: Callable[[], bool], *, within: float = 3600.0) -> None:
+        """Move from timer to timer until something holds; fails when it never does."""
+        await settle()
+        limit = self._now + timedelta(seconds=within)
+        while not done():
+            pending = [at for at, _, timer in self._timers if timer.callback is not None]
+            if not pending or min(pending) > limit:
+                raise TimeoutError
+            await self.advance(max(0.0, (min(pending) - self._now).total_seconds()))
+
+
+async def settle(rounds: int = 50) -> None:
+    """Let every task run until it waits for something that only time can bring."""
+    for _ in range(rounds):
+        await asyncio.sleep(0)
+
+
+class FakeEntropy:
+    """Chance that a seed repeats."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self._random = random.Random(seed)  # noqa: S311  # tests want the same chance again
+
+    def uuid(self) -> str:
+        """The next UUID."""
+        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+
+    def token(self, size: int) -> bytes:
+        """The next bytes."""
+        return self._random.randbytes(size)
+
+    def jitter(self) -> float:
+        """The next number in [0, 1)."""
+        return self._random.random()
+
+
+class FixedCatalog:
+    """:class:`kaskad.app.ports.Catalog` that holds what it is given."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self.used: dict[str, datetime] = {}
+        self.rows: list[tuple[str, str, str, str]] = []
+
+    async def note_token_use(self, used: Mapping[str, datetime]) -> None:
+        """Remember the last uses."""
+        self.used |= used
+
+    async def audit(
+        self, *, tenant: str, actor: str, action: str, subject: str, at: datetime
+    ) -> None:
+        """Keep a row."""
+        self.rows.append((tenant, actor, action, subject))

@@ -1,0 +1,249 @@
+"""What the embedded store promises beyond the contract: nothing is lost, nobody else's fault."""
+
+import asyncio
+from pathlib import Path
+
+import apsw
+import pytest
+
+from kaskad.app.ports import Change, Committed, Remembered, StoreUnavailableError
+from kaskad.core.inputs import Accepted
+from kaskad.core.session import advance
+from kaskad.stores._writer import Writer, WriterFullError
+from kaskad.stores.sqlite import (
+    ForeignFileError,
+    SqliteStore,
+    StoreInUseError,
+    read_session,
+)
+from kaskad.testing import START, FakeClock
+from packages.kaskad.tests.builders import begin, context
+from packages.kaskad.tests.contract.test_store import LANE, THREE_A_MINUTE, new_id, put, remembered
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "sessions.db"
+
+
+async def test_everything_is_there_after_a_restart(path: Path, clock: FakeClock) -> None:
+    store = await SqliteStore.open(path, clock.now)
+    first = await put(store, 1, remember=remembered())
+    second = await put(store, 2)
+    sent = advance(second, Accepted(launch=1), START, context())
+    await store.commit(Change(session=sent.session, expected=1, effects=sent.effects))
+    await store.claim(LANE, limit=9, lease_s=900, now=START)
+    await store.take("x", THREE_A_MINUTE, START)
+    await store.close()
+
+    again = await SqliteStore.open(path, clock.now)
+    assert await again.load(first.id) == first
+    assert await again.load(second.id) == sent.session
+    assert [c.job.session for c in await again.claim(LANE, limit=9, lease_s=5, now=START)] == [
+        first.id
+    ]
+    assert await again.remembered(b"key", START) == remembered()
+    assert await again.take("x", THREE_A_MINUTE, START) is None
+    assert await again.take("x", THREE_A_MINUTE, START) is None
+    assert await again.take("x", THREE_A_MINUTE, START) == 60
+    assert await again.next_due() == first.launch.send_by
+    third = await put(again, 3)
+    assert await again.load(third.id) == third
+    await again.close()
+
+
+async def test_what_is_purged_stays_gone_after_a_restart(path: Path, clock: FakeClock) -> None:
+    store = await SqliteStore.open(path, clock.now)
+    await put(store, 1, remember=remembered())
+    await clock.advance(2 * 24 * 3600)
+    while await store.purge(clock.now()):
+        pass
+    await store.close()
+
+    db = apsw.Connection(str(path))
+    for table in ("sessions", "jobs", "hits", "answers"):
+        assert db.execute(f"SELECT count(*) FROM {table}").fetchall() == [(0,)]
+    db.close()
+
+
+async def test_nothing_is_shown_before_it_is_durable(path: Path, clock: FakeClock) -> None:
+    store = await SqliteStore.open(path, clock.now)
+    step = begin()
+    commit = asyncio.create_task(
+        store.commit(Change(session=step.session, expected=0, effects=step.effects))
+    )
+    await asyncio.sleep(0)
+    assert store.sizes()["sessions"] == 0
+    assert await store.claim(LANE, limit=9, lease_s=5, now=START) == []
+    assert await store.load(step.session.id) == step.session
+    assert await commit == Committed()
+    await store.close()
+
+
+async def test_a_change_is_stored_although_its_caller_has_gone(
+    path: Path, clock: FakeClock
+) -> None:
+    store = await SqliteStore.open(path, clock.now)
+    step = begin()
+    commit = asyncio.create_task(store.commit(Change(session=step.session, expected=0)))
+    await asyncio.sleep(0)
+    commit.cancel()
+    assert await store.load(step.session.id) == step.session
+    await store.close()
+
+
+async def test_a_file_belongs_to_one_process(path: Path, clock: FakeClock) -> None:
+    store = await SqliteStore.open(path, clock.now)
+    with pytest.raises(StoreInUseError, match="in use"):
+        await SqliteStore.open(path, clock.now)
+    await store.close()
+    await (await SqliteStore.open(path, clock.now)).close()
+
+
+@pytest.mark.parametrize("content", [b"this is no database at all, but long enough" * 99])
+async def test_a_foreign_file_is_refused(path: Path, clock: FakeClock, content: bytes) -> None:
+    path.write_bytes(content)
+    with pytest.raises(ForeignFileError, match="not a session store"):
+        await SqliteStore.open(path, clock.now)
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("statement", "match"),
+    [
+        ("CREATE TABLE x (y)", "not a session store"),
+        ("PRAGMA application_id = 7", "not a session store"),
+    ],
+)
+async def test_a_foreign_database_is_refused(
+    path: Path, clock: FakeClock, statement: str, match: str
+) -> None:
+    db = apsw.Connection(str(path))
+    db.execute(statement)
+    db.close()
+    with pytest.raises(ForeignFileError, match=match):
+        await SqliteStore.open(path, clock.now)
+
+
+async def test_a_file_of_another_version_is_refused(path: Path, clock: FakeClock) -> None:
+    await (await SqliteStore.open(path, clock.now)).close()
+    db = apsw.Connection(str(path))
+    db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(ForeignFileError, match="another version"):
+        await SqliteStore.open(path, clock.now)
+
+
+async def test_a_directory_in_the_way_is_an_oserror(path: Path, clock: FakeClock) -> None:
+    path.mkdir()
+    with pytest.raises(OSError, match="cannot be opened"):
+        await SqliteStore.open(path, clock.now)
+
+
+async def test_a_failing_operation_does_not_fail_its_batch(tmp_path: Path) -> None:
+    db = apsw.Connection(str(tmp_path / "x.db"))
+    db.execute("CREATE TABLE t (n INTEGER PRIMARY KEY)")
+    writer = Writer(db, asyncio.get_running_loop())
+    results: dict[int, BaseException | None] = {}
+    everything = asyncio.Event()
+
+    def done(number: int, failure: BaseException | None) -> None:
+        results[number] = failure
+        if len(results) == 20:
+            everything.set()
+
+    for number in range(20):
+        value = 0 if number == 7 else number
+        sql = "INSERT INTO t VALUES (?)"
+        writer.submit([(sql, (value,))], lambda f, n=number: done(n, f))
+    await everything.wait()
+    await asyncio.to_thread(writer.close)
+
+    assert {n for n, failure in results.items() if failure is not None} == {7}
+    assert db.execute("SELECT count(*) FROM t").fetchall() == [(19,)]
+    db.close()
+
+
+async def test_a_full_queue_answers_at_once(
+    path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await SqliteStore.open(path, clock.now)
+
+    def full(*_: object) -> None:
+        raise WriterFullError
+
+    monkeypatch.setattr(store._writer, "submit", full)
+    step = begin()
+    with pytest.raises(StoreUnavailableError):
+        await store.commit(Change(session=step.session, expected=0, effects=step.effects))
+    with pytest.raises(StoreUnavailableError):
+        await store.take("x", THREE_A_MINUTE, START)
+    with pytest.raises(StoreUnavailableError):
+        await store.check()
+    monkeypatch.undo()
+    for number in range(1, 4):  # neither the session nor the hits have left a trace
+        await put(store, number)
+        assert await store.take("x", THREE_A_MINUTE, START) is None
+    await store.close()
+
+
+async def test_a_failed_write_leaves_no_trace_and_the_next_one_works(
+    path: Path, clock: FakeClock
+) -> None:
+    store = await SqliteStore.open(path, clock.now)
+    await put(store, 9)
+    other = apsw.Connection(str(path))
+    other.execute("CREATE TRIGGER no BEFORE INSERT ON sessions BEGIN SELECT raise(FAIL, 'no'); END")
+    step = begin(number="+79001234560")
+    change = Change(session=step.session, expected=0, effects=step.effects, remember=remembered())
+    with pytest.raises(StoreUnavailableError):
+        await store.commit(change)
+    assert await store.load(step.session.id) is None
+    assert await store.remembered(b"key", START) is None
+    other.execute("DROP TRIGGER no")
+    other.close()
+
+    assert await store.commit(change) == Committed()
+    assert isinstance(await store.remembered(b"key", START), Remembered)
+    await store.close()
+
+
+async def test_a_purge_that_failed_is_made_up_for(path: Path, clock: FakeClock) -> None:
+    store = await SqliteStore.open(path, clock.now)
+    await put(store)
+    other = apsw.Connection(str(path))
+    other.execute("CREATE TRIGGER no BEFORE DELETE ON sessions BEGIN SELECT raise(FAIL, 'no'); END")
+    await clock.advance(2 * 24 * 3600)
+    with pytest.raises(StoreUnavailableError):
+        await store.purge(clock.now())
+    other.execute("DROP TRIGGER no")
+    await store.purge(clock.now())
+    await store.check()
+    assert other.execute("SELECT count(*) FROM sessions").fetchall() == [(0,)]
+    other.close()
+    await store.close()
+
+
+async def test_a_session_can_be_read_beside_the_running_store(path: Path, clock: FakeClock) -> None:
+    assert read_session(path, new_id(1)) is None
+    store = await SqliteStore.open(path, clock.now)
+    session = await put(store, 1)
+    assert read_session(path, session.id) == session
+    assert read_session(path, new_id(2)) is None
+    await store.close()
+
+
+async def test_numbers_are_not_in_the_clear_outside_sessions(path: Path, clock: FakeClock) -> None:
+    store = await SqliteStore.open(path, clock.now)
+    await put(store)
+    db = apsw.Connection(str(path))
+    jobs = db.execute("SELECT data FROM jobs").fetchall()
+    assert jobs
+    assert not any(b"900123" in bytes(data) for (data,) in jobs)
+    db.close()
+    await store.close()
