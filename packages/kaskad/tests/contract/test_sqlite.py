@@ -105,11 +105,11 @@ async def test_a_file_belongs_to_one_process(path: Path, clock: FakeClock) -> No
     await (await SqliteStore.open(path, clock.now)).close()
 
 
-@pytest.mark.parametrize("content", [b"this is no database at all, but long enough" * 99])
-async def test_a_foreign_file_is_refused(path: Path, clock: FakeClock, content: bytes) -> None:
+def test_a_foreign_file_is_refused(path: Path, clock: FakeClock) -> None:
+    content = b"this is no database at all, but long enough" * 99
     path.write_bytes(content)
     with pytest.raises(ForeignFileError, match="not a session store"):
-        await SqliteStore.open(path, clock.now)
+        asyncio.run(SqliteStore.open(path, clock.now))
     assert path.read_bytes() == content
 
 
@@ -139,10 +139,10 @@ async def test_a_file_of_another_version_is_refused(path: Path, clock: FakeClock
         await SqliteStore.open(path, clock.now)
 
 
-async def test_a_directory_in_the_way_is_an_oserror(path: Path, clock: FakeClock) -> None:
+def test_a_directory_in_the_way_is_an_oserror(path: Path, clock: FakeClock) -> None:
     path.mkdir()
     with pytest.raises(OSError, match="cannot be opened"):
-        await SqliteStore.open(path, clock.now)
+        asyncio.run(SqliteStore.open(path, clock.now))
 
 
 async def test_a_failing_operation_does_not_fail_its_batch(tmp_path: Path) -> None:

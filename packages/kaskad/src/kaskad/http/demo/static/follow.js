@@ -24,18 +24,18 @@ function sleep(ms, signal) {
  * session, `onTrouble(error | null)` the beginning and the end of a failure that is retried.
  */
 export async function follow(requestId, { onChannel, onError, onTrouble, signal }) {
-  let first = true;
+  let plain = true; // a plain read, at the start and after a failure: it answers at once
   let since = null;
   let failures = 0;
   while (!signal.aborted) {
     const started = performance.now();
     const known = since;
     try {
-      const { data, version } = first ? await getChannel(requestId, { signal }) : await waitChannel(requestId, since, { signal });
+      const { data, version } = plain ? await getChannel(requestId, { signal }) : await waitChannel(requestId, since, { signal });
       if (signal.aborted) return;
       if (failures) onTrouble(null);
       failures = 0;
-      first = false;
+      plain = false;
       since = version ?? since;
       onChannel(data);
       if (data.status === "confirmed") return;
@@ -46,6 +46,7 @@ export async function follow(requestId, { onChannel, onError, onTrouble, signal 
       if (error.type !== "LongPollingTimeoutException") {
         if (isPassing(error)) {
           failures += 1;
+          plain = true;
           onTrouble(error);
           const pause = error.retryAfter ? error.retryAfter * 1000 : 500 * 2 ** Math.min(failures, 5);
           await sleep(Math.min(pause, LONGEST_PAUSE_MS), signal);
@@ -56,7 +57,7 @@ export async function follow(requestId, { onChannel, onError, onTrouble, signal 
         if (error.type !== "ResendChannelException") return;
       }
       failures = 0;
-      first = false;
+      plain = false;
     }
     // A server that answers at once without news must not be hammered.
     if (since === known && performance.now() - started < 250) await sleep(750, signal);

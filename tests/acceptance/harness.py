@@ -1,0 +1,181 @@
+"""Real `kaskad` processes for tests: started on free ports, stopped by their own id."""
+
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+import httpx2
+
+KASKAD = str(Path(sys.executable).with_name("kaskad"))
+BASE = "/api/n/otp-handler"
+WIDGET = "123634df-ddfe-4dda-b31d-f3b4e75fc5dc"
+
+CONFIG = """
+[server]
+port = {port}
+secret_key = "env:KASKAD_SECRET_KEY"
+database_url = "sqlite:///kaskad.db"
+long_poll_timeout = 5
+
+[[providers]]
+id = "handset"
+driver = "simulator"
+delay = {delay}
+
+[[channels]]
+id = "sms"
+type = "sms"
+label = "SMS"
+provider = "handset"
+number_of_tries = 5
+send_timeout = 20
+templates = [{{ locale = "ru", text = "{{{{ code }}}}" }}]
+
+[[widgets]]
+id = "{widget}"
+name = "Acceptance"
+channels = ["sms"]
+{limits}
+
+[[tokens]]
+name = "acceptance"
+token = "env:KASKAD_TEST_TOKEN"
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Kaskad:
+    """A `kaskad serve` in a folder of its own."""
+
+    def __init__(
+        self, folder: Path, *, config: str = CONFIG, delay: float = 0.0, limits: str = ""
+    ) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.token = "ksk-test-" + secrets.token_hex(16)
+        self.config = folder / "kaskad.toml"
+        self.config.write_text(
+            config.format(port=self.port, delay=delay, widget=WIDGET, limits=limits)
+        )
+        self.env = {
+            **os.environ,
+            "KASKAD_SECRET_KEY": secrets.token_hex(32),
+            "KASKAD_TEST_TOKEN": self.token,
+        }
+        self.process: subprocess.Popen[str] | None = None
+
+    def start(self) -> Self:
+        self.process = subprocess.Popen(
+            [KASKAD, "serve", "--config", str(self.config), "--apply"],
+            env=self.env,
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=(self.folder / "stderr.log").open("a"),
+            text=True,
+        )
+        self.until(lambda: self.get("/healthz").status_code == 200)
+        return self
+
+    def until(self, holds: Callable[[], bool], within_s: float = 20.0) -> None:
+        """Wait for something to become true of the process."""
+        ends = time.monotonic() + within_s
+        while time.monotonic() < ends:
+            assert self.process is not None
+            if self.process.poll() is not None:
+                raise AssertionError(f"kaskad ended early: {self.log()}")
+            try:
+                if holds():
+                    return
+            except httpx2.TransportError:
+                pass
+            time.sleep(0.02)
+        raise AssertionError(f"it never happened: {self.log()}")
+
+    def log(self) -> str:
+        return (self.folder / "stderr.log").read_text()[-4000:]
+
+    def kill(self) -> None:
+        """The end that nobody can prepare for."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(10)
+        self._close()
+
+    def stop(self) -> int:
+        """A graceful stop; the exit status."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        status = self.process.wait(15)
+        self._close()
+        return status
+
+    def _close(self) -> None:
+        if self.process is not None and self.process.stdout is not None:
+            self.process.stdout.close()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    # --- calls -------------------------------------------------------------------
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
+
+    def get(self, path: str) -> httpx2.Response:
+        return httpx2.get(self.url + path, headers=self.headers, timeout=15)
+
+    def post(self, path: str, body: object = None) -> httpx2.Response:
+        return httpx2.post(
+            self.url + BASE + path, json=body or {}, headers=self.headers, timeout=15
+        )
+
+    def client(self) -> httpx2.AsyncClient:
+        limits = httpx2.Limits(max_connections=200, max_keepalive_connections=200)
+        return httpx2.AsyncClient(
+            base_url=self.url + BASE, headers=self.headers, timeout=30, limits=limits
+        )
+
+    def send(self, number: str = "+79001234567") -> str:
+        answer = self.post("/", {"widgetId": WIDGET, "recipient": number})
+        assert answer.status_code == 201, answer.text
+        request_id: str = answer.json()["requestId"]
+        return request_id
+
+    def messages(self, number: str | None = None) -> list[dict[str, Any]]:
+        query = f"?recipient=%2B{number[1:]}" if number else ""
+        found: list[dict[str, Any]] = self.get(f"/handset/messages{query}").json()
+        return found
+
+    def code(self, request_id: str) -> str:
+        """The code as it arrives on the handset."""
+
+        def arrived() -> list[dict[str, Any]]:
+            return [m for m in self.messages() if m["requestId"] == request_id]
+
+        self.until(lambda: bool(arrived()))
+        code: str = arrived()[-1]["code"]
+        return code
+
+    def sent(self, request_id: str) -> None:
+        """Wait until the provider has taken the message."""
+        path = f"{BASE}/{request_id}/channel"
+        self.until(lambda: self.get(path).json().get("status") == "sent")
