@@ -175,7 +175,15 @@ def _declined(session: Session, launch: Launch, now: datetime, context: Context)
     state = LaunchState.ENDED if launch.state is LaunchState.SENT else launch.state
     session = with_launch(session, replace(launch, state=state, reason=Reason.DECLINED))
     session = replace(session, barred=(*session.barred, launch.channel))
-    return look_ahead(session, now, context.cascade)
+    return look_ahead(_spared(session, launch.channel), now, context.cascade)
+
+
+def _spared(session: Session, barred: str) -> Session:
+    """A restart that still waits when its channel is declined is not handed over any more."""
+    waiting = session.launch
+    if waiting.channel != barred or waiting.state is not LaunchState.WAIT:
+        return session
+    return with_launch(session, replace(waiting, state=LaunchState.ENDED, reason=Reason.DECLINED))
 
 
 def turned(session: Session, event: inputs.Turned, now: datetime, context: Context) -> Step:

@@ -71,6 +71,7 @@ def choose_template(templates: tuple[Template, ...], locale: str, default: str) 
     for matches in (
         lambda t: t.locale.lower() == locale.lower(),
         lambda t: _language(t.locale) == _language(locale),
+        lambda t: t.locale.lower() == default.lower(),
         lambda t: _language(t.locale) == _language(default),
     ):
         found = next((t for t in templates if matches(t)), None)

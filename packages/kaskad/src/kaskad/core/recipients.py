@@ -10,6 +10,7 @@ from kaskad.core.model import NumberType, Recipient
 
 LONGEST = 64
 _SHORTEST_MASKED = 9
+_SHORTEST_SHOWN_BY_NINE = 12  # of fewer characters nine would leave next to nothing hidden
 
 _ALLOWED = re.compile(r"[\d\s+().\-\u2010-\u2015\u2212]+\Z")
 _PLUSES = {"\uff0b": "+"}
@@ -77,4 +78,6 @@ def mask(number: str) -> str:
     """The number with its middle hidden: ``+79001234567`` is ``+7900***4567``."""
     if len(number) < _SHORTEST_MASKED:
         return "***"
+    if len(number) < _SHORTEST_SHOWN_BY_NINE:
+        return f"{number[:3]}***{number[-2:]}"
     return f"{number[:5]}***{number[-4:]}"

@@ -216,20 +216,23 @@ def _jobs(before: Session | None, after: Session) -> tuple[Effect, ...]:
     had, has = _to_hand_over(before), _to_hand_over(after)
     if had == has:
         return ()
-    effects: tuple[Effect, ...] = ()
-    if had is not None:
-        effects = (DropJob(session=after.id, launch=had),)
-    if has is None:
-        return effects
-    launch = after.launch
-    push = PushJob(
-        session=after.id,
-        launch=has,
-        lane=f"{after.tenant}/{launch.provider}",
+    dropped = () if had is None else (DropJob(session=after.id, launch=had),)
+    return (*dropped, *pending_job(after))
+
+
+def pending_job(session: Session) -> tuple[PushJob, ...]:
+    """The job that a session has: none, or that of its current launch."""
+    if _to_hand_over(session) is None:
+        return ()
+    launch = session.launch
+    job = PushJob(
+        session=session.id,
+        launch=launch.number,
+        lane=f"{session.tenant}/{launch.provider}",
         due_at=launch.started_at,
         expires_at=launch.send_by,
     )
-    return (*effects, push)
+    return (job,)
 
 
 def _to_hand_over(session: Session | None) -> int | None:

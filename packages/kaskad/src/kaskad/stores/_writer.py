@@ -1,4 +1,9 @@
-"""One thread that writes: many operations share a transaction, none shares a failure."""
+"""One thread that writes: many operations share a transaction, none shares a failure.
+
+Everything that is kept is a row ``(key, data)`` of one table, so that a whole
+batch is one statement: while it runs and is synced, the interpreter's lock is
+free, and it is taken once a batch instead of once a row.
+"""
 
 import asyncio
 import contextlib
@@ -8,13 +13,16 @@ from queue import Empty, SimpleQueue
 
 import apsw
 
-Value = str | int | float | bytes | None
-Statement = tuple[str, tuple[Value, ...]]
+Row = tuple[int, bytes]
+Statement = tuple[str, tuple[int, ...]]
 Done = Callable[[BaseException | None], None]
-Operation = tuple[Sequence[Statement], Done]
+Operation = tuple[Sequence[Row], Sequence[Statement], Done]
 
 LARGEST_BATCH = 512
 LONGEST_QUEUE = 20_000
+_LARGEST_STATEMENT = 1024
+
+SCHEMA = "CREATE TABLE records (key INTEGER PRIMARY KEY, data BLOB NOT NULL)"
 
 
 class WriterFullError(Exception):
@@ -36,11 +44,11 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="kaskad-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, statements: Sequence[Statement], done: Done) -> None:
+    def submit(self, rows: Sequence[Row], done: Done, statements: Sequence[Statement] = ()) -> None:
         """Queue an operation; ``done`` runs in the event loop once it is durable or failed."""
         if self._queue.qsize() >= LONGEST_QUEUE:
             raise WriterFullError
-        self._queue.put((statements, done))
+        self._queue.put((rows, statements, done))
 
     def close(self) -> None:
         """Finish what is queued; blocks until that is durable."""
@@ -54,9 +62,7 @@ class Writer:
             open_for_work = batch[-1] is not None
             operations = [operation for operation in batch if operation is not None]
             results = self._write(operations)
-            answers = [
-                (done, result) for (_, done), result in zip(operations, results, strict=True)
-            ]
+            answers = [(op[2], result) for op, result in zip(operations, results, strict=True)]
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 self._loop.call_soon_threadsafe(_deliver, answers)
 
@@ -76,15 +82,14 @@ class Writer:
         return [self._transaction([operation]) for operation in operations]
 
     def _transaction(self, operations: list[Operation]) -> BaseException | None:
-        if not operations:
-            return None
-        execute = self._db.execute
+        newest = {key: data for rows, _, _ in operations for key, data in rows}
+        steps: list[tuple[str, tuple[int | bytes, ...]]] = _puts(list(newest.items()))
+        steps += [step for _, statements, _ in operations for step in statements]
+        if len(steps) > 1:
+            steps = [("BEGIN IMMEDIATE", ()), *steps, ("COMMIT", ())]
         try:
-            execute("BEGIN IMMEDIATE")
-            for statements, _ in operations:
-                for sql, values in statements:
-                    execute(sql, values)
-            execute("COMMIT")
+            for sql, values in steps:
+                self._db.execute(sql, values)
         except Exception as failure:  # whatever it was: nothing of it is stored
             self._roll_back()
             return failure
@@ -94,6 +99,34 @@ class Writer:
         if self._db.in_transaction:
             with contextlib.suppress(apsw.Error):
                 self._db.execute("ROLLBACK")
+
+
+def _puts(rows: list[Row]) -> list[tuple[str, tuple[int | bytes, ...]]]:
+    """Rows as statements of a few sizes, so that each is prepared once.
+
+    What is missing to a size is filled with the last row again: an upsert of
+    the same row changes nothing.
+    """
+    steps = []
+    for start in range(0, len(rows), _LARGEST_STATEMENT):
+        part = rows[start : start + _LARGEST_STATEMENT]
+        size = 1 << (len(part) - 1).bit_length()
+        part += part[-1:] * (size - len(part))
+        steps.append((_upsert(size), tuple(value for row in part for value in row)))
+    return steps
+
+
+_UPSERTS: dict[int, str] = {}
+
+
+def _upsert(size: int) -> str:
+    if size not in _UPSERTS:
+        rows = ", ".join(["(?, ?)"] * size)
+        _UPSERTS[size] = (
+            f"INSERT INTO records VALUES {rows} "  # noqa: S608  # only question marks
+            "ON CONFLICT (key) DO UPDATE SET data = excluded.data"
+        )
+    return _UPSERTS[size]
 
 
 def _deliver(answers: list[tuple[Done, BaseException | None]]) -> None:

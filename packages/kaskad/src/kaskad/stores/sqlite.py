@@ -8,10 +8,10 @@ ever shown: a session with a write under way is read when that has ended.
 import asyncio
 import contextlib
 import fcntl
+from collections import deque
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
-from itertools import count
 from pathlib import Path
 from typing import IO, Self
 
@@ -21,50 +21,38 @@ import msgspec
 from kaskad.app.ports import (
     Change,
     Committed,
-    Job,
     Remembered,
     StoreUnavailableError,
     Verdict,
 )
-from kaskad.core.effects import DropJob, PushJob, Take
-from kaskad.core.limits import Window
+from kaskad.core.limits import DAY, HOUR, MINUTE, Window
 from kaskad.core.model import Session
+from kaskad.core.session import pending_job
 from kaskad.stores._embedded import EmbeddedStore
 from kaskad.stores._live import Reservation, job_of, longest
-from kaskad.stores._writer import Statement, Writer, WriterFullError
+from kaskad.stores._writer import SCHEMA, Done, Row, Statement, Writer, WriterFullError
 
 APPLICATION_ID = 0x6B61736B  # "kask"
 SCHEMA_VERSION = 1
 
-_SCHEMA = """
-CREATE TABLE sessions (n INTEGER PRIMARY KEY, data BLOB NOT NULL);
-CREATE TABLE jobs (session INTEGER, launch INTEGER, data BLOB NOT NULL,
-                   PRIMARY KEY (session, launch)) WITHOUT ROWID;
-CREATE TABLE hits (span INTEGER, at INTEGER, n INTEGER, subject TEXT NOT NULL,
-                   PRIMARY KEY (span, at, n)) WITHOUT ROWID;
-CREATE TABLE answers (key BLOB PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE beat (n INTEGER PRIMARY KEY, at INTEGER NOT NULL);
-"""
+_DROP = "DELETE FROM records WHERE key = ?"
+_DROP_RANGE = "DELETE FROM records WHERE key BETWEEN ? AND ?"
 
-_PUT_SESSION = (
-    "INSERT INTO sessions VALUES (?, ?) ON CONFLICT (n) DO UPDATE SET data = excluded.data"
-)
-_DROP_SESSION = "DELETE FROM sessions WHERE n = ?"
-_PUT_JOB = "INSERT OR REPLACE INTO jobs VALUES (?, ?, ?)"
-_DROP_JOB = "DELETE FROM jobs WHERE session = ? AND launch = ?"
-_DROP_JOBS = "DELETE FROM jobs WHERE session = ?"
-_HIT = "INSERT INTO hits VALUES (?, ?, ?, ?)"
-_FORGET_HITS = "DELETE FROM hits WHERE span = ? AND at <= ?"
-_PUT_ANSWER = "INSERT OR REPLACE INTO answers VALUES (?, ?)"
-_DROP_ANSWER = "DELETE FROM answers WHERE key = ?"
-_BEAT = "INSERT OR REPLACE INTO beat VALUES (1, ?)"
+# The kind of a record is in the high bits of its key, its number in the low ones:
+# sessions that were begun together lie together.
+_NUMBER_BITS = 48
+_SESSION, _ANSWER, _BEAT, _FIRST_HIT = 1, 2, 3, 16
+_SPANS = (MINUTE, HOUR, DAY)
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_session = msgspec.msgpack.Decoder(Session).decode
 _decode_answer = msgspec.msgpack.Decoder(Remembered).decode
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+_decode_hit = msgspec.msgpack.Decoder(tuple[str, datetime]).decode
+
+_ALL_SESSIONS = (_SESSION << _NUMBER_BITS, ((_SESSION + 1) << _NUMBER_BITS) - 1)
+_LARGEST_NUMBER = (1 << _NUMBER_BITS) - 1
+_A_SECOND = timedelta(seconds=1)
 
 
 class StoreInUseError(Exception):
@@ -85,11 +73,12 @@ class SqliteStore(EmbeddedStore):
         self._lock = lock
         self._numbers: dict[str, int] = {}
         self._writing: dict[str, asyncio.Future[BaseException | None]] = {}
-        self._spans: set[int] = set()
+        self._answers: dict[bytes, int] = {}
+        self._next: dict[int, int] = {}
+        self._hit_marks: dict[int, deque[tuple[datetime, int]]] = {}
         self._unforgotten: list[Statement] = []
-        self._hit_order = count()
         self._db = _connect(path)
-        self._next_number = self._load()
+        self._load()
         self._writer = Writer(self._db, asyncio.get_running_loop())
 
     @classmethod
@@ -107,26 +96,34 @@ class SqliteStore(EmbeddedStore):
 
     # --- reading it back -----------------------------------------------------------
 
-    def _load(self) -> int:
-        highest_number = 0
-        for n, data in self._db.execute("SELECT n, data FROM sessions"):
-            session = _decode_session(data)
-            highest_number = max(highest_number, n)
-            self._numbers[session.id] = n
-            self._live.put_session(session)
-        jobs = self._db.execute("SELECT data FROM jobs")
-        for (data,) in jobs:
-            self._live.put_job(msgspec.msgpack.decode(data, type=Job))
-        highest_hit = 0
-        for span, at, n, subject in self._db.execute("SELECT * FROM hits ORDER BY at"):
-            highest_hit = max(highest_hit, n)
-            self._spans.add(span)
-            window = Window(limit=0, span=timedelta(seconds=span))
-            self._live.hit(subject, (window,), _EPOCH + at * _MICROSECOND)
-        for (data,) in self._db.execute("SELECT data FROM answers"):
-            self._live.keep(_decode_answer(data))
-        self._hit_order = count(highest_hit + 1)
-        return highest_number + 1
+    def _load(self) -> None:
+        for key, data in self._db.execute("SELECT key, data FROM records ORDER BY key"):
+            kind, number = key >> _NUMBER_BITS, key & _LARGEST_NUMBER
+            self._next[kind] = number + 1
+            match kind:
+                case _ if kind == _SESSION:
+                    self._load_session(number, data)
+                case _ if kind == _ANSWER:
+                    answer = _decode_answer(data)
+                    self._answers[answer.key] = number
+                    self._live.keep(answer)
+                case _ if kind >= _FIRST_HIT:
+                    subject, at = _decode_hit(data)
+                    window = Window(limit=0, span=_SPANS[kind - _FIRST_HIT])
+                    self._live.hit(subject, (window,), at)
+                    self._mark_hit(kind, at, number)
+
+    def _load_session(self, number: int, data: bytes) -> None:
+        session = _decode_session(data)
+        self._numbers[session.id] = number
+        self._live.put_session(session)
+        for effect in pending_job(session):
+            self._live.put_job(job_of(effect))
+
+    def _new_key(self, kind: int) -> int:
+        number = self._next.get(kind, 1)
+        self._next[kind] = number + 1
+        return kind << _NUMBER_BITS | number
 
     # --- changing ------------------------------------------------------------------
 
@@ -146,19 +143,17 @@ class SqliteStore(EmbeddedStore):
         if not isinstance(held, Reservation):
             return held
         future: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
-        statements, number = self._statements(held)
+        rows, number = self._rows(held)
         self._writing[change.session.id] = future
-        self._submit(statements, partial(self._committed, held, number, future))
+        self._submit(rows, partial(self._committed, held, number, future))
         failure = await asyncio.shield(future)
         if failure is not None:
             raise StoreUnavailableError(str(failure)) from failure
         return Committed()
 
-    def _submit(
-        self, statements: Sequence[Statement], done: Callable[[BaseException | None], None]
-    ) -> None:
+    def _submit(self, rows: Sequence[Row], done: Done, drops: Sequence[Statement] = ()) -> None:
         try:
-            self._writer.submit(statements, done)
+            self._writer.submit(rows, done, drops)
         except WriterFullError as failure:
             done(failure)
 
@@ -180,31 +175,33 @@ class SqliteStore(EmbeddedStore):
         if not future.done():
             future.set_result(failure)
 
-    def _statements(self, held: Reservation) -> tuple[list[Statement], int]:
+    def _rows(self, held: Reservation) -> tuple[list[Row], int]:
+        """What a change writes. A job is not written: it follows from its session."""
         change = held.change
         number = self._numbers.get(change.session.id)
-        if number is None:
-            number = self._next_number
-            self._next_number += 1
-        statements: list[Statement] = [(_PUT_SESSION, (number, _encode(change.session)))]
-        for effect in change.effects:
-            match effect:
-                case PushJob():
-                    data = _encode(job_of(effect))
-                    statements.append((_PUT_JOB, (number, effect.launch, data)))
-                case DropJob():
-                    statements.append((_DROP_JOB, (number, effect.launch)))
-                case Take():
-                    pass
-        statements += [self._hit(take.subject, take.windows, held.at) for take in held.takes]
+        key = self._new_key(_SESSION) if number is None else _SESSION << _NUMBER_BITS | number
+        rows = [(key, _encode(change.session))]
+        rows += [self._hit(take.subject, take.windows, held.at) for take in held.takes]
         if change.remember is not None:
-            statements.append((_PUT_ANSWER, (change.remember.key, _encode(change.remember))))
-        return statements, number
+            answer_key = self._new_key(_ANSWER)
+            self._answers[change.remember.key] = answer_key & _LARGEST_NUMBER
+            rows.append((answer_key, _encode(change.remember)))
+        return rows, key & _LARGEST_NUMBER
 
-    def _hit(self, subject: str, windows: Sequence[Window], at: datetime) -> Statement:
-        span = int(longest(windows).total_seconds())
-        self._spans.add(span)
-        return _HIT, (span, _micros(at), next(self._hit_order), subject)
+    def _hit(self, subject: str, windows: Sequence[Window], at: datetime) -> Row:
+        span = longest(windows)
+        kind = _FIRST_HIT + next((i for i, known in enumerate(_SPANS) if span <= known), 2)
+        key = self._new_key(kind)
+        self._mark_hit(kind, at, key & _LARGEST_NUMBER)
+        return key, _encode((subject, at))
+
+    def _mark_hit(self, kind: int, at: datetime, number: int) -> None:
+        """Remember, to the second, up to which number the hits are how old."""
+        marks = self._hit_marks.setdefault(kind, deque())
+        if marks and at - marks[-1][0] < _A_SECOND:
+            marks[-1] = (marks[-1][0], number)
+        else:
+            marks.append((at, number))
 
     async def take(self, subject: str, windows: Sequence[Window], now: datetime) -> int | None:
         """Count a hit if there is room, durably."""
@@ -224,14 +221,14 @@ class SqliteStore(EmbeddedStore):
             await self._settled(holder)
         return self._live.remembered(key, now)
 
-    async def _write(self, statements: Sequence[Statement]) -> None:
+    async def _write(self, rows: Sequence[Row], drops: Sequence[Statement] = ()) -> None:
         future: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
 
         def done(failure: BaseException | None) -> None:
             if not future.done():
                 future.set_result(failure)
 
-        self._submit(statements, done)
+        self._submit(rows, done, drops)
         failure = await asyncio.shield(future)
         if failure is not None:
             raise StoreUnavailableError(str(failure)) from failure
@@ -241,36 +238,41 @@ class SqliteStore(EmbeddedStore):
     async def purge(self, now: datetime) -> int:
         """Forget what no rule needs, in memory and in the file."""
         purged = self._live.purge(now)
-        statements: list[Statement] = []
         for session_id in purged.sessions:
-            number = self._numbers.pop(session_id)
-            statements += [(_DROP_SESSION, (number,)), (_DROP_JOBS, (number,))]
-        statements += [(_DROP_ANSWER, (key,)) for key in purged.keys]
-        for span in self._spans if purged.subjects else ():
-            statements.append((_FORGET_HITS, (span, _micros(now - timedelta(seconds=span)))))
-        self._unforgotten += statements
+            key = _SESSION << _NUMBER_BITS | self._numbers.pop(session_id)
+            self._unforgotten.append((_DROP, (key,)))
+        for answer in purged.keys:
+            key = _ANSWER << _NUMBER_BITS | self._answers.pop(answer)
+            self._unforgotten.append((_DROP, (key,)))
+        self._forget_hits(now)
         if self._unforgotten:
-            statements, self._unforgotten = self._unforgotten, []
+            drops, self._unforgotten = self._unforgotten, []
             try:
-                await self._write(statements)
+                await self._write((), drops)
             except StoreUnavailableError:
-                self._unforgotten = statements
+                self._unforgotten = drops + self._unforgotten
                 raise
         return purged.records
 
+    def _forget_hits(self, now: datetime) -> None:
+        for kind, marks in self._hit_marks.items():
+            oldest = now - _SPANS[kind - _FIRST_HIT] - _A_SECOND
+            forgotten = 0
+            while marks and marks[0][0] <= oldest:
+                forgotten = marks.popleft()[1]
+            if forgotten:
+                base = kind << _NUMBER_BITS
+                self._unforgotten.append((_DROP_RANGE, (base, base | forgotten)))
+
     async def check(self) -> None:
         """Write something."""
-        await self._write([(_BEAT, (_micros(self._now()),))])
+        await self._write([(_BEAT << _NUMBER_BITS, _encode(self._now()))])
 
     async def close(self) -> None:
         """Write what is queued, then let the file go."""
         await asyncio.to_thread(self._writer.close)
         await asyncio.to_thread(self._db.close)
         self._lock.close()
-
-
-def _micros(at: datetime) -> int:
-    return (at - _EPOCH) // _MICROSECOND
 
 
 # --- the file ----------------------------------------------------------------------
@@ -309,7 +311,7 @@ def _prepare(db: apsw.Connection, path: Path) -> None:
     tables = db.execute("SELECT count(*) FROM sqlite_schema").fetchall()[0][0]
     if application == 0 and version == 0 and tables == 0:
         db.execute(
-            f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA application_id = {APPLICATION_ID};"
+            f"BEGIN IMMEDIATE; {SCHEMA}; PRAGMA application_id = {APPLICATION_ID};"
             f"PRAGMA user_version = {SCHEMA_VERSION}; COMMIT"
         )
     elif application != APPLICATION_ID:
@@ -327,8 +329,8 @@ def read_session(path: Path, session_id: str) -> Session | None:
     )
     with contextlib.closing(db):
         db.set_busy_timeout(5000)
-        likely = "SELECT data FROM sessions WHERE instr(data, ?)"
-        for (data,) in db.execute(likely, (session_id.encode(),)):
+        likely = "SELECT data FROM records WHERE key BETWEEN ? AND ? AND instr(data, ?)"
+        for (data,) in db.execute(likely, (*_ALL_SESSIONS, session_id.encode())):
             session = _decode_session(data)
             if session.id == session_id:
                 return session
