@@ -15,8 +15,7 @@ from kaskad.app import templates, tokens
 from kaskad.app.inbox import Inbox
 from kaskad.app.ports import Clock, Entropy, Message, SendResult, Snapshot
 from kaskad.bootstrap import Options, Service, allow_many_sockets, build, is_loopback, session_path
-from kaskad.config import Declared, ServerSettings
-from kaskad.config.server import database_path
+from kaskad.config import Declared, OperatorError, ServerSettings, database_path
 from kaskad.core.model import Channel, CodeType, Session
 from kaskad.core.recipients import parse_recipient
 from kaskad.drivers import check_settings
@@ -186,7 +185,9 @@ async def _try_channel(
         )
         driver = drivers.get(tenant, channel.provider)
         if driver is None:
-            raise Impossible(f'channel "{channel_id}": provider "{channel.provider}" is missing')
+            raise OperatorError(
+                [f'channel "{channel_id}": provider "{channel.provider}" is missing']
+            )
         began = clock.now()
         result = None
         with contextlib.suppress(TimeoutError):
@@ -201,14 +202,16 @@ def _known_channel(snapshot: Snapshot, tenant: str, channel_id: str) -> Channel:
     channel = snapshot.channels.get((tenant, channel_id))
     if channel is None:
         known = ", ".join(sorted(c for t, c in snapshot.channels if t == tenant)) or "none"
-        raise Impossible(f'--channel: no channel is called "{channel_id}"; known: {known}')
+        raise OperatorError([f'--channel: no channel is called "{channel_id}"; known: {known}'])
     return channel
 
 
 def _trial_message(channel: Channel, region: str, number: str, entropy: Entropy) -> Message:
     recipient = parse_recipient(number, region)
     if recipient is None:
-        raise Impossible(f'NUMBER: "{number}" is not a phone number; expected e.g. +79001234567')
+        raise OperatorError(
+            [f'NUMBER: "{number}" is not a phone number; expected e.g. +79001234567']
+        )
     settings, code = channel.settings, None
     if channel.type.code_type is CodeType.CODE:
         drawn = int.from_bytes(entropy.token(16), "big") % 10**settings.code_length
@@ -243,7 +246,7 @@ def find_session(settings: ServerSettings, session_id: str) -> Session:
     """A session of the store, also while a server is running on it."""
     session = read_session(sessions_file(settings), session_id.lower())
     if session is None:
-        raise Impossible(f"no session {session_id}: the id is unknown, or it is gone")
+        raise OperatorError([f"no session {session_id}: the id is unknown, or it is gone"])
     return session
 
 

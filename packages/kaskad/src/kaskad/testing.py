@@ -3,7 +3,7 @@
 import asyncio
 import random
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush
 from itertools import count
@@ -25,9 +25,14 @@ class FakeTimer:
 
 
 class FakeClock:
-    """Time that passes only in :meth:`advance`."""
+    """Time that passes only in :meth:`advance`.
+
+    ``settled`` returns once every task waits for time; a test whose tasks wait
+    for something real as well (a disk) puts one there that waits for that too.
+    """
 
     def __init__(self, at: datetime = START) -> None:
+        self.settled: Callable[[], Awaitable[None]] = settle
         self._now = at
         self._timers: list[tuple[datetime, int, FakeTimer]] = []
         self._order = count()
@@ -42,23 +47,28 @@ class FakeClock:
         heappush(self._timers, (when, next(self._order), timer))
         return timer
 
+    @property
+    def timers(self) -> int:
+        """How many callbacks have been asked for, and neither run nor forgotten."""
+        return sum(timer.callback is not None for _, _, timer in self._timers)
+
     async def advance(self, seconds: float = 0.0) -> None:
         """Move the time; timers fire in order, and tasks run until they wait again."""
         until = self._now + timedelta(seconds=seconds)
-        await settle()
+        await self.settled()
         while self._timers and self._timers[0][0] <= until:
             at, _, timer = heappop(self._timers)
             if timer.callback is None:
                 continue
             self._now = max(self._now, at)
             timer.callback()
-            await settle()
+            await self.settled()
         self._now = until
-        await settle()
+        await self.settled()
 
     async def until(self, done: Callable[[], bool], *, within: float = 3600.0) -> None:
         """Move from timer to timer until something holds; fails when it never does."""
-        await settle()
+        await self.settled()
         limit = self._now + timedelta(seconds=within)
         while not done():
             pending = [at for at, _, timer in self._timers if timer.callback is not None]

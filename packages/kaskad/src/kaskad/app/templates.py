@@ -44,9 +44,10 @@ def _parse(text: str) -> BoundTemplate:
 def render(text: str, *, code: str, widget: str, domain: str, minutes: int) -> str:
     """The message for one launch. ``web_otp`` is the line that browsers read a code from."""
     web_otp = f"@{domain} #{code}" if domain else ""
-    return _parse(text).render(
+    rendered = _parse(text).render(
         code=code, widget=widget, domain=domain, minutes=minutes, web_otp=web_otp
     )
+    return rendered.strip()
 
 
 def check(text: str) -> str | None:

@@ -29,7 +29,9 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}")
 _LOCALE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
-_HOST = re.compile(r"(?=.{1,253}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+_HOST = re.compile(
+    r"(?=.{1,253}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+)
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -48,9 +50,11 @@ class Form:
 
     def __call__(self, value: object) -> object:
         """The value read; ``ValueError`` says what was expected."""
+        if isinstance(value, Reason):
+            raise value
         try:
             return self.read(value)
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError, OverflowError) as error:
             raise ValueError(self._complaint(value, error)) from None
 
     def _complaint(self, value: object, error: Exception) -> str:
@@ -113,9 +117,7 @@ def whole(lowest: int, highest: int, what: str = "a whole number") -> Form:
     return Form(f"{what} from {lowest} to {highest}", read)
 
 
-SECONDS = Form(
-    "a whole number of seconds, 1 or more", whole(1, _LONGEST_DURATION_S).read
-)
+SECONDS = Form("a whole number of seconds, 1 or more", whole(1, _LONGEST_DURATION_S).read)
 COUNT = Form("a whole number, 0 or more", whole(0, 10**9).read)
 TRIES = Form("a whole number, 1 or more", whole(1, 10**9).read)
 PORT = whole(0, _PORTS, "a port number")
@@ -223,7 +225,9 @@ def _public_url(value: str) -> str:
     if not value:
         return ""
     url = _web_url(value)
-    return f"{url.scheme}://{_authority(url.scheme, str(url.hostname), url.port)}{url.path}".rstrip("/")
+    return f"{url.scheme}://{_authority(url.scheme, str(url.hostname), url.port)}{url.path}".rstrip(
+        "/"
+    )
 
 
 def _web_url(value: str) -> Any:
@@ -263,9 +267,7 @@ def _zone(value: str) -> ZoneInfo:
     _exactly(str, value)
     try:
         return ZoneInfo(value)
-    except OSError:
-        raise ValueError from None
-    except LookupError:
+    except (OSError, LookupError):
         raise ValueError from None
 
 

@@ -95,10 +95,11 @@ def _keys(annotation: object) -> list[str]:
 
 def _expected(annotation: object) -> str:
     annotation = _plain(annotation)
+    if get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[1]
     if isinstance(annotation, Form):
         return annotation.expected
-    if get_origin(annotation) is Annotated:
-        return cast("Form", get_args(annotation)[1]).expected
-    if get_origin(annotation) is list:
-        return f"an array, each of it {_expected(get_args(annotation)[0])}"
+    if get_origin(annotation) is tuple:
+        item = _expected(get_args(annotation)[0])
+        return "an array of tables" if item == "a table" else f"an array; in it: {item}"
     return "a table"

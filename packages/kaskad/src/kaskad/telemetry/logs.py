@@ -14,10 +14,14 @@ _NUMBER = re.compile(r"\+\d{8,15}(?!\d)")
 
 
 def configure(*, level: str, form: str) -> None:
-    """Set the logs of this process up; ``form`` is ``json`` or ``console``."""
+    """Set the logs of this process up; ``form`` is ``json``, ``text`` or ``auto``.
+
+    ``auto`` is text on a terminal and JSON elsewhere.
+    """
+    on_terminal = sys.stderr.isatty()
     renderer: Any = structlog.processors.JSONRenderer(ensure_ascii=False)
-    if form == "console":
-        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    if form == "text" or (form == "auto" and on_terminal):
+        renderer = structlog.dev.ConsoleRenderer(colors=on_terminal)
     number = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Any] = [
         structlog.processors.add_log_level,
