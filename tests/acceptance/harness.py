@@ -76,17 +76,14 @@ class Kaskad:
             "KASKAD_SECRET_KEY": secrets.token_hex(32),
             "KASKAD_TEST_TOKEN": self.token,
         }
-        self.process: subprocess.Popen[str] | None = None
+        self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Self:
-        self.process = subprocess.Popen(
-            [KASKAD, "serve", "--config", str(self.config), "--apply"],
-            env=self.env,
-            cwd=self.folder,
-            stdout=subprocess.PIPE,
-            stderr=(self.folder / "stderr.log").open("a"),
-            text=True,
-        )
+        command = [KASKAD, "serve", "--config", str(self.config), "--apply"]
+        with (self.folder / "stderr.log").open("a") as log:
+            self.process = subprocess.Popen(
+                command, env=self.env, cwd=self.folder, stdout=log, stderr=log
+            )
         self.until(lambda: self.get("/healthz").status_code == 200)
         return self
 
@@ -113,20 +110,13 @@ class Kaskad:
         assert self.process is not None
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(10)
-        self._close()
 
     def stop(self) -> int:
         """A graceful stop; the exit status."""
         assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        status = self.process.wait(15)
-        self._close()
-        return status
-
-    def _close(self) -> None:
-        if self.process is not None and self.process.stdout is not None:
-            self.process.stdout.close()
+        return self.process.wait(15)
 
     def __enter__(self) -> Self:
         return self.start()

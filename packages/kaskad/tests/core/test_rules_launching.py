@@ -185,6 +185,7 @@ def test_rule_2_launch_waits_for_the_answer_until_its_send_timeout() -> None:
 def test_rule_2_launch_an_unsure_answer_waits_for_a_report_until_the_send_timeout() -> None:
     scene = Scene(sms("a"), sms("b")).at(1).unsure()
     assert scene.stands == (State.WAIT, "a", 1)
+    assert scene.jobs == (DropJob(session="session", launch=1),)
     assert scene.at(10).tick().stands == (State.WAIT, "b", 2)
 
 

@@ -65,9 +65,7 @@ def test_rule_8_resend_with_nothing_left_changes_nothing_and_the_code_stays_good
     scene = Scene(sms("a")).accept()
     before = scene.session
     assert scene.at(1).resend() == "NoAvailableChannelsException"
-    assert replace(scene.session, timeline=(), version=0) == replace(
-        before, timeline=(), version=0
-    )
+    assert replace(scene.session, timeline=(), version=0) == replace(before, timeline=(), version=0)
     assert scene.check(scene.code()) is True
 
 

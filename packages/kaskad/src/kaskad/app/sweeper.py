@@ -55,8 +55,10 @@ class Sweeper:
             latest = self._clock.now() + timedelta(seconds=self.PURGE_EVERY_S)
             self._armed_at = min(due or latest, latest)
             timer = self._clock.call_at(self._armed_at, self._poked.set)
-            await self._poked.wait()
-            timer.cancel()
+            try:
+                await self._poked.wait()
+            finally:
+                timer.cancel()
 
     async def _sweep(self) -> None:
         store, now = self._engine.store, self._clock.now()

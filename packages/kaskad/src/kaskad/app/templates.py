@@ -12,6 +12,10 @@ TAGS = frozenset({"if", "unless", "case", "comment", "illegal", "content", "outp
 VARIABLES = ("code", "widget", "domain", "minutes", "web_otp")
 
 
+class UnrenderableError(Exception):
+    """A template that cannot be rendered; the text says why, without any value."""
+
+
 class _Bounded(Environment):
     output_stream_limit = LONGEST_TEXT
     block_nesting_limit = 8
@@ -44,9 +48,12 @@ def _parse(text: str) -> BoundTemplate:
 def render(text: str, *, code: str, widget: str, domain: str, minutes: int) -> str:
     """The message for one launch. ``web_otp`` is the line that browsers read a code from."""
     web_otp = f"@{domain} #{code}" if domain else ""
-    rendered = _parse(text).render(
-        code=code, widget=widget, domain=domain, minutes=minutes, web_otp=web_otp
-    )
+    try:
+        rendered = _parse(text).render(
+            code=code, widget=widget, domain=domain, minutes=minutes, web_otp=web_otp
+        )
+    except LiquidError as problem:
+        raise UnrenderableError(problem.message) from problem
     return rendered.strip()
 
 
@@ -56,6 +63,6 @@ def check(text: str) -> str | None:
         return f"is longer than {LONGEST_TEMPLATE} characters"
     try:
         render(text, code="123456", widget="Widget", domain="example.com", minutes=5)
-    except LiquidError as problem:
-        return f"{problem.message}; known variables: {', '.join(VARIABLES)}"
+    except UnrenderableError as problem:
+        return f"{problem}; known variables: {', '.join(VARIABLES)}"
     return None

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 from collections import Counter
 from datetime import datetime, timedelta
+from itertools import count
 
 import structlog
 
@@ -41,6 +42,10 @@ EXTEND_EVERY_S = 5.0
 MOST_TRIES = 4
 FIRST_PAUSE_S = 0.5
 AFTER_TROUBLE_S = 0.5
+
+
+class KeyGoneError(Exception):
+    """The key of a code has been taken out of rotation before the code was sent."""
 
 
 class Worker:
@@ -96,10 +101,15 @@ class Worker:
                 next_due = await self._dispatch()
             except StoreUnavailableError:
                 next_due = self._clock.now() + timedelta(seconds=AFTER_TROUBLE_S)
+            except Exception:
+                log.exception("dispatch failed")
+                next_due = self._clock.now() + timedelta(seconds=AFTER_TROUBLE_S)
             timer = self._clock.call_at(next_due, self._poked.set) if next_due else None
-            await self._poked.wait()
-            if timer is not None:
-                timer.cancel()
+            try:
+                await self._poked.wait()
+            finally:
+                if timer is not None:
+                    timer.cancel()
 
     async def _dispatch(self) -> datetime | None:
         """Start what is due and has a place; when the next job is due."""
@@ -130,8 +140,12 @@ class Worker:
         while True:
             await sleep(self._clock, EXTEND_EVERY_S)
             claims = list(self._running.values())
-            with contextlib.suppress(StoreUnavailableError):
+            try:
                 await self._engine.store.extend(claims, lease_s=LEASE_S, now=self._clock.now())
+            except StoreUnavailableError:
+                pass
+            except Exception:
+                log.exception("leases not kept")
 
     # --- one job -------------------------------------------------------------------
 
@@ -151,7 +165,7 @@ class Worker:
             return
         launch = session.launch
         if session.test:
-            await self._engine.apply(session.id, Accepted(launch=launch.number), claim=claim)
+            await self._tell(claim, launch, Accepted(launch=launch.number))
             return
         result = await self._send(session, launch)
         if result is None:
@@ -162,14 +176,31 @@ class Worker:
         if event is None:
             await self._again_later(claim, result)
         else:
-            await self._engine.apply(session.id, event, claim=claim)
+            await self._tell(claim, launch, event)
+
+    async def _tell(self, claim: Claim, launch: Launch, event: Input) -> None:
+        """Tell the machine. The person may have the message: a store that is away is waited for."""
+        for tried in count():
+            try:
+                await self._engine.apply(claim.job.session, event, claim=claim)
+            except (StoreUnavailableError, KaskadError):
+                if self._clock.now() >= launch.send_by:
+                    raise
+                await sleep(self._clock, min(1.0, 0.1 * 2**tried))
+            else:
+                return
 
     async def _send(self, session: Session, launch: Launch) -> SendResult | None:
         """The driver's answer; ``None`` when it did not come by the launch's deadline."""
-        driver = self._drivers.get(session.tenant, launch.provider)
+        try:
+            driver = self._drivers.get(session.tenant, launch.provider)
+            message = self._message(session, launch)
+        except templates.UnrenderableError as problem:
+            return Refusal(reason=f"template: {problem}", ours=True)
+        except Exception as problem:  # settings or a key: another try would end the same way
+            return Refusal(reason=f"no message: {type(problem).__name__}", ours=True)
         if driver is None:
             return Refusal(reason="provider is not configured", ours=True)
-        message = self._message(session, launch)
         call = asyncio.create_task(driver.send(message))
         timer = self._clock.call_at(launch.send_by, lambda: _cancel(call))
         try:
@@ -189,6 +220,8 @@ class Worker:
         code = None
         if launch.code is not None:
             code = codes.digits(session.codes[launch.code - 1], session.id, self._engine.keyring)
+            if code is None:
+                raise KeyGoneError
         widget = self._catalog.snapshot.widgets.get(session.widget)
         text = templates.render(
             launch.text,

@@ -43,13 +43,13 @@ KEY = Form(KEY_FORM, _key, secret=True)
 DATABASE = Form("sqlite:///PATH", _database)
 SESSIONS = Form("nothing (beside the database) or sqlite:///PATH", lambda v: v and _database(v))
 LOG_LEVEL = one_of(("debug", "info", "warning", "error"))
-LOG_FORMAT = one_of(("auto", "text", "json"))
+LOG_FORMAT = one_of(("json", "console"))
 
 
 class ServerSettings(BaseSettings):
     """How this node serves. Paths are absolute, durations are seconds."""
 
-    model_config = SettingsConfigDict(extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, validate_default=False)
 
     host: Annotated[str, HOST] = "127.0.0.1"
     port: Annotated[int, PORT] = 8480
@@ -64,7 +64,7 @@ class ServerSettings(BaseSettings):
     default_region: Annotated[str, REGION] = "RU"
     long_poll_timeout: Annotated[int, SECONDS] = 25
     log_level: Annotated[str, LOG_LEVEL] = "info"
-    log_format: Annotated[str, LOG_FORMAT] = "auto"
+    log_format: Annotated[str, LOG_FORMAT] = "json"
 
     @property
     def keys(self) -> tuple[bytes, ...]:

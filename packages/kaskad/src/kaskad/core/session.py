@@ -17,11 +17,12 @@ from kaskad.core import cascade as walk
 from kaskad.core.cascade import Context
 from kaskad.core.codes import Keyring
 from kaskad.core.effects import DropJob, Effect, PushJob, Step, Take
-from kaskad.core.launching import launch_channel, note
+from kaskad.core.launching import launch_channel
 from kaskad.core.limits import DAY, MINUTE, Window
 from kaskad.core.model import (
     Code,
     CodeType,
+    Entry,
     Recipient,
     Session,
     State,
@@ -265,7 +266,11 @@ def _recorded(before: Session, done: Step, event: inputs.Input, now: datetime) -
     if len(done.session.timeline) >= kept:
         return done.session
     name = str(event.kind) if isinstance(event, inputs.Reported) else _NAMES[type(event)]
-    return note(done.session, now, name, getattr(event, "launch", None), _reason(done))
+    launch = getattr(event, "launch", None)
+    entry = Entry(at=now, input=name, launch=launch, reason=_reason(done))
+    known = len(before.timeline)  # what followed from the input stands below it
+    timeline = done.session.timeline
+    return replace(done.session, timeline=(*timeline[:known], entry, *timeline[known:]))
 
 
 def _reason(done: Step) -> str:

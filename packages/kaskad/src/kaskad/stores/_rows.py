@@ -1,5 +1,6 @@
 """Between the catalogue's rows and the core's values."""
 
+import asyncio
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -34,24 +35,35 @@ _Grouped = Mapping[object, Sequence[Row[Any]]]
 async def load(connection: AsyncConnection, sealer: Sealer) -> Snapshot:
     """Everything there is, at the moment that the connection sees.
 
-    Raises :class:`SealError` with the place of a value that does not open.
+    Rows become values on a thread: a large catalogue would hold the event loop
+    up. Raises :class:`SealError` with the place of a value that does not open.
     """
-    templates = await _grouped(connection, tables.templates, "tenant", "channel")
-    ordered = await _grouped(connection, tables.widget_channels, "widget")
-    recipients = await _grouped(connection, tables.test_recipients, "widget")
-    providers = [_provider(row, sealer) for row in await _all(connection, tables.providers)]
-    channels = [
-        (row.tenant, _channel(row, templates)) for row in await _all(connection, tables.channels)
-    ]
-    widgets = [
-        _widget(row, ordered, recipients, sealer) for row in await _all(connection, tables.widgets)
-    ]
-    tokens = [_token(row) for row in await _all(connection, tables.tokens)]
+    rows = {table.name: await _all(connection, table) for table in _LOADED}
+    number = await revision(connection)
+    return await asyncio.to_thread(_assemble, rows, number, sealer)
+
+
+_LOADED = (
+    tables.providers,
+    tables.channels,
+    tables.templates,
+    tables.widgets,
+    tables.widget_channels,
+    tables.test_recipients,
+    tables.tokens,
+)
+
+
+def _assemble(rows: Mapping[str, Sequence[Row[Any]]], number: int, sealer: Sealer) -> Snapshot:
+    templates = _grouped(rows["templates"], "tenant", "channel")
+    ordered = _grouped(rows["widget_channels"], "widget")
+    recipients = _grouped(rows["test_recipients"], "widget")
+    tokens = (_token(row) for row in rows["tokens"])
     return Snapshot(
-        revision=await revision(connection),
-        providers={(provider.tenant, provider.id): provider for provider in providers},
-        channels={(tenant, channel.id): channel for tenant, channel in channels},
-        widgets={widget.id: widget for widget in widgets},
+        revision=number,
+        providers={(row.tenant, row.id): _provider(row, sealer) for row in rows["providers"]},
+        channels={(row.tenant, row.id): _channel(row, templates) for row in rows["channels"]},
+        widgets={row.id: _widget(row, ordered, recipients, sealer) for row in rows["widgets"]},
         tokens={token.hash: token for token in tokens},
     )
 
@@ -70,9 +82,9 @@ async def _all(connection: AsyncConnection, table: Any) -> Sequence[Row[Any]]:
     return rows
 
 
-async def _grouped(connection: AsyncConnection, table: Any, *by: str) -> _Grouped:
+def _grouped(rows: Sequence[Row[Any]], *by: str) -> _Grouped:
     groups: dict[object, list[Row[Any]]] = defaultdict(list)
-    for row in await _all(connection, table):
+    for row in rows:
         groups[tuple(getattr(row, name) for name in by)].append(row)
     return groups
 

@@ -1,6 +1,6 @@
 """Making, replacing and revoking tokens."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from kaskad.app.ports import ApiToken, Snapshot
@@ -22,15 +22,16 @@ async def create(
     transaction: Transaction,
     before: Snapshot,
     token: ApiToken,
-    replaces: str | None,
+    old: ApiToken | None,
     overlap_s: int,
     actor: str,
 ) -> None:
-    """Insert a token; let the one that it replaces end after the overlap."""
+    """Insert a token; let the ``old`` one that it replaces end after the overlap."""
     if not await transaction.tenant_exists(token.tenant):
         raise TokenError([f'no tenant is called "{token.tenant}" yet; apply a file first'])
-    old = _replaced(before, token.tenant, replaces)
-    problems = [*_unknown_widgets(before, token), *_taken_name(before, token, old)]
+    inherited = old is not None and token.widgets == old.widgets
+    unknown = () if inherited else _unknown_widgets(before, token)
+    problems = [*unknown, *_taken_name(before, token, old)]
     if problems:
         raise TokenError(problems)
     if old is not None:
@@ -68,13 +69,21 @@ def _ended(token: ApiToken, transaction: Transaction) -> bool:
     return token.revoked_at is not None and token.revoked_at <= transaction.now
 
 
-def _replaced(before: Snapshot, tenant: str, name: str | None) -> ApiToken | None:
+def replaced(before: Snapshot, tenant: str, name: str | None) -> ApiToken | None:
+    """The token in force of that name or id; ``None`` without a name."""
     if name is None:
         return None
     for token in of(before, tenant):
         if name in {token.name, token.id} and token.revoked_at is None:
             return token
     raise TokenError([_no_token(before, tenant, name)])
+
+
+def scope(widgets: Sequence[str] | None, old: ApiToken | None) -> tuple[str, ...]:
+    """The widgets of a new token: those asked for, else those of the one it replaces, else all."""
+    if widgets is not None:
+        return tuple(widgets)
+    return old.widgets if old is not None else ()
 
 
 def _no_token(before: Snapshot, tenant: str, name: str) -> str:

@@ -48,6 +48,7 @@ class SqlCatalog:
         self._listeners: list[Listener] = []
         self._reloading = asyncio.Lock()
         self._watcher: asyncio.Task[None] | None = None
+        self._held: AsyncConnection | None = None
 
     @classmethod
     async def open(
@@ -72,8 +73,9 @@ class SqlCatalog:
         try:
             await catalog.refresh()
             if watch:
-                held = await database.hold()
-                catalog._watcher = asyncio.create_task(catalog._watch(held), name="catalog-watch")
+                catalog._held = await database.hold()
+                watching = catalog._watch(catalog._held)
+                catalog._watcher = asyncio.create_task(watching, name="catalog-watch")
         except BaseException:
             await catalog.close()
             raise
@@ -86,6 +88,9 @@ class SqlCatalog:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._watcher
             self._watcher = None
+        if self._held is not None:
+            await self._held.close()
+            self._held = None
         await self._database.close()
 
     # --- reading -----------------------------------------------------------------
@@ -130,21 +135,18 @@ class SqlCatalog:
     async def _watch(self, held: AsyncConnection) -> None:
         """Refresh whenever somebody else has written; failures are logged once in a row."""
         seen, failing = -1, False
-        try:
-            while True:
-                try:
-                    version = await self._data_version(held)
-                    if version != seen:
-                        await self.refresh()
-                        seen = version
-                    failing = False
-                except StoreUnavailableError as error:
-                    if not failing:
-                        _log.warning("catalog_reload_failed", problem=str(error))
-                    failing = True
-                await asyncio.sleep(POLL_S)
-        finally:
-            await held.close()
+        while True:
+            try:
+                version = await self._data_version(held)
+                if version != seen:
+                    await self.refresh()
+                    seen = version
+                failing = False
+            except StoreUnavailableError as error:
+                if not failing:
+                    _log.warning("catalog_reload_failed", problem=str(error))
+                failing = True
+            await asyncio.sleep(POLL_S)
 
     async def _data_version(self, held: AsyncConnection) -> int:
         with explained(self._database.path):
@@ -196,7 +198,7 @@ class SqlCatalog:
         tenant: str,
         name: str,
         *,
-        widgets: Sequence[str] = (),
+        widgets: Sequence[str] | None = None,
         expires_at: datetime | None = None,
         replaces: str | None = None,
         overlap_s: int = 0,
@@ -204,23 +206,25 @@ class SqlCatalog:
     ) -> str:
         """Make a token and return it: nobody can read it again.
 
-        Without ``widgets`` it may use all of its tenant's. The token that it
-        ``replaces`` ends after the overlap. Raises :class:`TokenError`.
+        Without ``widgets`` it may use those of the token that it ``replaces``,
+        or all of its tenant's when there is none. The replaced token ends
+        after the overlap. Raises :class:`TokenError`.
         """
         plaintext = token_format.make(self._entropy.token(token_format.RANDOM_BYTES))
         async with self._database.writing() as connection:
-            transaction = self._transaction(connection)
+            before = await self._load(connection)
+            old = _token_rules.replaced(before, tenant, replaces)
             token = ApiToken(
                 id=self._entropy.uuid(),
                 tenant=tenant,
                 name=name,
                 hash=token_format.hash_token(plaintext),
-                widgets=tuple(widgets),
-                created_at=transaction.now,
+                widgets=_token_rules.scope(widgets, old),
+                created_at=self._clock.now(),
                 expires_at=expires_at,
             )
-            before = await self._load(connection)
-            await _token_rules.create(transaction, before, token, replaces, overlap_s, actor)
+            transaction = self._transaction(connection)
+            await _token_rules.create(transaction, before, token, old, overlap_s, actor)
         await self.refresh()
         return plaintext
 

@@ -1,0 +1,120 @@
+"""``kaskad serve`` and ``kaskad demo``."""
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kaskad.cli.apply import check_drivers
+from kaskad.cli.commands import ConfigOption, app
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HostOption = Annotated[
+    str | None, typer.Option("--host", metavar="ADDRESS", help="Listen there.", show_default=False)
+]
+PortOption = Annotated[
+    int | None, typer.Option("--port", metavar="N", help="Listen there.", show_default=False)
+]
+
+
+@app.command()
+def serve(
+    config: ConfigOption = None,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="First apply what the file declares, as `apply` does.")
+    ] = False,
+    host: HostOption = None,
+    port: PortOption = None,
+    workers: Annotated[
+        int,
+        typer.Option(
+            "--workers", metavar="N", min=1, help="Processes; the embedded stores allow one."
+        ),
+    ] = 1,
+) -> None:
+    """Serve the API until SIGTERM or SIGINT.
+
+    Reads [server] only; with --apply the rest of the file as well.
+    """
+    from kaskad.config import ConfigError, load_config, load_server
+    from kaskad.running import Program
+    from kaskad.system import SystemClock
+
+    if workers > 1:
+        problem = "expected 1: the embedded stores belong to one process"
+        raise ConfigError([f"--workers: {problem}"])
+    flags = {"host": host, "port": port}
+    declared = None
+    if apply:
+        settings, declared = load_config(config, flags, now=SystemClock().now())
+        check_drivers(declared)
+    else:
+        settings = load_server(config, flags)
+    _run(Program(settings=settings, declared=declared))
+
+
+@app.command()
+def demo(
+    port: PortOption = None,
+    host: HostOption = None,
+    folder: Annotated[
+        Path,
+        typer.Option("--dir", metavar="DIR", help="Where its keys, configuration and data are."),
+    ] = Path("var/demo"),
+) -> None:
+    """Try kaskad on this machine: no account, a page with a phone beside it.
+
+    Makes its own keys and a configuration with a widget for every type of
+    channel, and keeps them for the next time.
+    """
+    from kaskad.config import OperatorError, load_config
+    from kaskad.running import Program, prepare_demo
+    from kaskad.system import SystemClock
+
+    try:
+        configuration = prepare_demo(folder)
+        token = (folder / "token").read_text().strip()
+    except OSError as trouble:
+        raise OperatorError([f"--dir: {trouble.filename}: {trouble.strerror}"]) from None
+    flags = {"host": host, "port": port}
+    settings, declared = load_config(configuration, flags, now=SystemClock().now())
+    check_drivers(declared)
+
+    def ready(address: str) -> None:
+        typer.echo(f"\n  kaskad is running:  {address}/\n")
+        typer.echo(f"  the handset alone:  {address}/handset")
+        typer.echo(f"  the API:            {address}/api/n/otp-handler")
+        typer.echo(f"  its token:          {folder / 'token'}")
+        typer.echo(f"  its configuration:  {configuration}\n")
+        typer.echo("  Ctrl+C stops it.")
+
+    _run(Program(settings=settings, declared=declared, demo_token=token, ready=ready))
+
+
+def _run(program: object) -> None:
+    from kaskad import running
+
+    assert isinstance(program, running.Program)  # noqa: S101  # the import is late for speed
+    with operator_lines():
+        running.serve(program)
+
+
+@contextmanager
+def operator_lines() -> "Iterator[None]":
+    """Turn what an operator can put right into lines."""
+    from kaskad.config import OperatorError
+    from kaskad.http.server import PortInUseError
+    from kaskad.stores.sqlite import ForeignFileError, StoreInUseError
+
+    try:
+        yield
+    except PortInUseError as trouble:
+        raise OperatorError([f"{trouble}; expected a free port: --port N or server.port"]) from None
+    except (ForeignFileError, StoreInUseError) as trouble:
+        raise OperatorError([str(trouble)]) from None
+    except OSError as trouble:
+        where = f"{trouble.filename}: " if trouble.filename else ""
+        raise OperatorError([f"{where}{trouble.strerror or trouble}"]) from None
