@@ -72,7 +72,7 @@ WAYS: dict[Arrow, Way] = {
     (State.SENT, State.WAIT): Way(((605, 202), (335, 202)), (470, 221), "middle"),
     (State.WAIT, State.ENDED): Way(((300, 216), (300, 366), (605, 366)), (312, 302)),
     (State.ENDED, State.WAIT): Way(((605, 394), (250, 394), (250, 216)), (470, 412), "middle"),
-    (State.SENT, State.ENDED): Way(((670, 216), (670, 354)), (682, 282)),
+    (State.SENT, State.ENDED): Way(((670, 216), (670, 354)), (660, 282), "end"),
     (State.WAIT, State.CONFIRMED): Way(((270, 164), (270, 60), (1000, 60), (1000, 164)), (290, 50)),
     (State.WAIT, State.EXHAUSTED): Way(((225, 216), (225, 564)), (214, 480), "end"),
     (State.SENT, State.EXHAUSTED): Way(

@@ -55,14 +55,18 @@ FORMS = [
     (
         "per_recipient_per_minute = 3",
         "per_recipient_per_minuet = 3",
-        "widgets[0].limits.per_recipient_per_minuet: unknown key;"
-        ' did you mean "per_recipient_per_minute"?',
+        (
+            "widgets[0].limits.per_recipient_per_minuet: unknown key;"
+            ' did you mean "per_recipient_per_minute"?'
+        ),
     ),
     (
         'name = "Demo"',
         'name = "Demo"\ncaptcha = "yes"',
-        "widgets[0].captcha: unknown key; known: active, allowed_origins, blocked, channels,"
-        " domain, id, limits, locale, name, region, test_recipients",
+        (
+            "widgets[0].captcha: unknown key; known: active, allowed_origins, blocked, channels,"
+            " domain, id, limits, locale, name, region, test_recipients"
+        ),
     ),
     # missing keys
     ('id = "sms"', "", f"channels[0].id: missing; {ID_FORM}"),
@@ -133,26 +137,34 @@ FORMS = [
     (
         "port = 8480",
         'sessions_url = "redis://cache"',
-        "server.sessions_url: expected nothing (beside the database) or sqlite:///PATH,"
-        ' got "redis://cache"',
+        (
+            "server.sessions_url: expected nothing (beside the database) or sqlite:///PATH,"
+            ' got "redis://cache"'
+        ),
     ),
     (
         "port = 8480",
         'public_url = "otp.example.com"',
-        "server.public_url: expected an address like"
-        ' "https://otp.example.com", got "otp.example.com"',
+        (
+            "server.public_url: expected an address like"
+            ' "https://otp.example.com", got "otp.example.com"'
+        ),
     ),
     (
         "port = 8480",
         'trusted_proxies = "10.0.0.1"',
-        "server.trusted_proxies: expected an array; in it: an IP address or a network"
-        ' like "10.0.0.0/8"',
+        (
+            "server.trusted_proxies: expected an array; in it: an IP address or a network"
+            ' like "10.0.0.0/8"'
+        ),
     ),
     (
         "port = 8480",
         'trusted_proxies = ["10.0.0.1/8"]',
-        'server.trusted_proxies[0]: expected an IP address or a network like "10.0.0.0/8",'
-        ' got "10.0.0.1/8"',
+        (
+            'server.trusted_proxies[0]: expected an IP address or a network like "10.0.0.0/8",'
+            ' got "10.0.0.1/8"'
+        ),
     ),
     (
         "length = 6",
@@ -162,8 +174,10 @@ FORMS = [
     (
         'type = "sms"',
         'type = "pigeon"',
-        "channels[0].type: expected one of sms, voice, flashcall, telegramcode, whatsapp, viber,"
-        ' vk, sim_push, got "pigeon"',
+        (
+            "channels[0].type: expected one of sms, voice, flashcall, telegramcode, whatsapp, viber,"
+            ' vk, sim_push, got "pigeon"'
+        ),
     ),
     ('id = "sms"', 'id = ""', f'channels[0].id: {ID_FORM}, got ""'),
     ('id = "sms"', 'id = "s m s"', f'channels[0].id: {ID_FORM}, got "s m s"'),
@@ -196,15 +210,19 @@ FORMS = [
     (
         'countries = ["RU"]',
         'countries = ["ru"]',
-        'channels[0].rules.countries[0]: expected a country of two capital letters like "RU",'
-        ' got "ru"',
+        (
+            'channels[0].rules.countries[0]: expected a country of two capital letters like "RU",'
+            ' got "ru"'
+        ),
     ),
     (
         'countries = ["RU"]',
         'number_types = ["smart"]',
-        "channels[0].rules.number_types[0]: expected one of mobile, fixed_line,"
-        " fixed_line_or_mobile, toll_free, premium_rate, shared_cost, voip, personal_number, pager,"
-        ' uan, voicemail, unknown, got "smart"',
+        (
+            "channels[0].rules.number_types[0]: expected one of mobile, fixed_line,"
+            " fixed_line_or_mobile, toll_free, premium_rate, shared_cost, voip, personal_number, pager,"
+            ' uan, voicemail, unknown, got "smart"'
+        ),
     ),
     (
         'countries = ["RU"]',
@@ -219,8 +237,10 @@ FORMS = [
     (
         'to = "22:00"',
         'to = "22:00", zone = "Mars/Olympus"',
-        "channels[0].rules.hours.zone: expected a time zone like"
-        ' "Europe/Moscow", got "Mars/Olympus"',
+        (
+            "channels[0].rules.hours.zone: expected a time zone like"
+            ' "Europe/Moscow", got "Mars/Olympus"'
+        ),
     ),
     (
         'to = "22:00"',
@@ -245,32 +265,42 @@ FORMS = [
     (
         'name = "Demo"',
         'name = "Demo"\ndomain = "https://example.com"',
-        'widgets[0].domain: expected a domain like "example.com", without https://,'
-        ' got "https://example.com"',
+        (
+            'widgets[0].domain: expected a domain like "example.com", without https://,'
+            ' got "https://example.com"'
+        ),
     ),
     (
         '"https://example.com"',
         '"https://example.com/path"',
-        "widgets[0].allowed_origins[0]: expected an origin like"
-        ' "https://example.com", without a path, got "https://example.com/path"',
+        (
+            "widgets[0].allowed_origins[0]: expected an origin like"
+            ' "https://example.com", without a path, got "https://example.com/path"'
+        ),
     ),
     (
         '"https://example.com"',
         '"https://example.com:99999"',
-        "widgets[0].allowed_origins[0]: expected an origin like"
-        ' "https://example.com", without a path, got "https://example.com:99999"',
+        (
+            "widgets[0].allowed_origins[0]: expected an origin like"
+            ' "https://example.com", without a path, got "https://example.com:99999"'
+        ),
     ),
     (
         '"https://example.com"',
         '"*"',
-        'widgets[0].allowed_origins[0]: "*" would let every site use the widget;'
-        " expected its own origins",
+        (
+            'widgets[0].allowed_origins[0]: "*" would let every site use the widget;'
+            " expected its own origins"
+        ),
     ),
     (
         'number = "+79990000001"',
         "number = 79990000001",
-        'widgets[0].test_recipients[0].number: expected a phone number like "+79990000001",'
-        " got 79990000001",
+        (
+            'widgets[0].test_recipients[0].number: expected a phone number like "+79990000001",'
+            " got 79990000001"
+        ),
     ),
     (
         'code = "123456"',
@@ -285,14 +315,18 @@ FORMS = [
     (
         "until = 2027-01-31",
         'until = "soon"',
-        "widgets[0].test_recipients[0].until: expected a date like 2027-01-31 or a date and time"
-        ' like 2027-01-31T12:00:00Z, got "soon"',
+        (
+            "widgets[0].test_recipients[0].until: expected a date like 2027-01-31 or a date and time"
+            ' like 2027-01-31T12:00:00Z, got "soon"'
+        ),
     ),
     (
         "until = 2027-01-31",
         "until = 9999-12-31",
-        "widgets[0].test_recipients[0].until: expected a date like 2027-01-31 or a date and time"
-        " like 2027-01-31T12:00:00Z, got 9999-12-31",
+        (
+            "widgets[0].test_recipients[0].until: expected a date like 2027-01-31 or a date and time"
+            " like 2027-01-31T12:00:00Z, got 9999-12-31"
+        ),
     ),
     (
         "per_recipient_per_minute = 3",
@@ -342,8 +376,10 @@ CHECKS = [
     (
         f'widgets = ["{WIDGET}"]',
         'widgets = ["00000000-0000-4000-8000-000000000000"]',
-        f"{DEMO}: widgets[0]: no widget is called"
-        f' "00000000-0000-4000-8000-000000000000"; known: {WIDGET}',
+        (
+            f"{DEMO}: widgets[0]: no widget is called"
+            f' "00000000-0000-4000-8000-000000000000"; known: {WIDGET}'
+        ),
     ),
     (
         f'widgets = ["{WIDGET}"]',
@@ -352,15 +388,19 @@ CHECKS = [
     ),
     (
         '[[channels]]\nid = "voice"',
-        '[[channels]]\nid = "sms"\ntype = "vk"\nlabel = "VK"\nprovider = "handset"\n'
-        '[[channels]]\nid = "voice"',
+        (
+            '[[channels]]\nid = "sms"\ntype = "vk"\nlabel = "VK"\nprovider = "handset"\n'
+            '[[channels]]\nid = "voice"'
+        ),
         'channels[1] (id "sms"): id: channels[0] has the same',
     ),
     (
         "code = { length = 6 }",
         "code = { length = 6, beautify = true }",
-        f"{SMS}: code: there are only 1900 readable codes of 6 digits; expected a length of 7 or"
-        " more, or weak = true to accept that",
+        (
+            f"{SMS}: code: there are only 1900 readable codes of 6 digits; expected a length of 7 or"
+            " more, or weak = true to accept that"
+        ),
     ),
     (
         'to = "22:00"',
@@ -375,8 +415,10 @@ CHECKS = [
     (
         'number = "+79990000001"',
         'number = "+7999"',
-        f'{SHOP}: test_recipients[0].number: "+7999" is not a phone number of RU or an'
-        ' international one; expected one like "+79990000001"',
+        (
+            f'{SHOP}: test_recipients[0].number: "+7999" is not a phone number of RU or an'
+            ' international one; expected one like "+79990000001"'
+        ),
     ),
     (
         "until = 2027-01-31 }",
@@ -550,8 +592,10 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         ({"KASKAD_DEMO": "perhaps"}, 'KASKAD_DEMO: expected true or false, got "perhaps"'),
         (
             {"KASKAD_TRUSTED_PROXIES": "10.0.0.1,x"},
-            "KASKAD_TRUSTED_PROXIES[1]: expected an IP address or a network"
-            ' like "10.0.0.0/8", got "x"',
+            (
+                "KASKAD_TRUSTED_PROXIES[1]: expected an IP address or a network"
+                ' like "10.0.0.0/8", got "x"'
+            ),
         ),
         (
             {"KASKAD_HOST": "localhost", "KASKAD_HOST_FILE": "x"},

@@ -1,35 +1,28 @@
 """A machine that lives with several sessions at once and holds them to what may never happen.
 
-:class:`Verification` drives a :class:`System` and keeps books of its own: which messages may be
-with the person, since when, and what was charged to whom. It believes the system's record only
-where a record cannot lie (numbers of launches and codes), and compares the rest.
+:class:`Verification` drives a :class:`~packages.kaskad.tests.core.system.System` and keeps books
+of its own: which messages may be with the person, since when, and what was charged to whom. It
+believes the system's record only where a record cannot lie (numbers of launches and codes), and
+compares the rest.
 
-To drive something else than the core, implement :class:`System` and subclass the machine with
-``make`` set to it.
+To drive something else than the core, implement ``System`` and subclass the machine with ``make``
+set to it.
 """
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from msgspec.structs import replace
 
-from kaskad.core import codes, inputs
-from kaskad.core.cascade import Cascade, Context
-from kaskad.core.codes import Keyring
-from kaskad.core.effects import DropJob, Effect, PushJob, Step, Take
-from kaskad.core.errors import KaskadError
-from kaskad.core.limits import wait_for_room
+from kaskad.core import inputs
 from kaskad.core.model import (
     Channel,
     ChannelType,
     Closing,
     CodeType,
-    Launch,
     LaunchSettings,
     LaunchState,
     NumberType,
@@ -41,289 +34,10 @@ from kaskad.core.model import (
     Widget,
     WidgetLimits,
 )
-from kaskad.core.session import KEPT_ENTRIES, TABLE, Start, advance, start
+from kaskad.core.session import KEPT_ENTRIES, TABLE
 from kaskad.core.view import View, view, wake_at
-from packages.kaskad.tests.core.scene import KEYS, NOON, outcome
-
-Outcome = bool | str | None
-"""The answer to a call; an error is its type."""
-
-
-class Opened(NamedTuple):
-    """A send that was granted."""
-
-    session: str
-
-
-class System(ABC):
-    """What the machine needs of a system under test. Sessions are named by their ids."""
-
-    @property
-    @abstractmethod
-    def now(self) -> datetime:
-        """The system's clock; it moves only in :meth:`advance_time`."""
-
-    @abstractmethod
-    def configure(self, widget: Widget, channels: Sequence[Channel]) -> None:
-        """Add or replace a widget with the cascade that it has from now on."""
-
-    @abstractmethod
-    def advance_time(self, seconds: float, *, asleep: bool) -> None:
-        """Let time pass; ``asleep``: deadlines are noticed only when somebody calls."""
-
-    @abstractmethod
-    def send(self, widget: str, to: Recipient, address: str | None) -> Opened | str:
-        """Ask for a verification."""
-
-    @abstractmethod
-    def do(self, session: str, event: inputs.Input) -> Outcome:
-        """Give the session an input: a call of the API, a provider's answer or a report."""
-
-    @abstractmethod
-    def state(self, session: str) -> Session:
-        """The record as it stands."""
-
-    @abstractmethod
-    def digits(self, session: str, launch: int) -> str | None:
-        """What the message of a launch says; ``None`` when it has no code of ours."""
-
-    @abstractmethod
-    def jobs(self, session: str) -> set[int]:
-        """The launches that wait to be handed to a provider."""
-
-    # --- the inputs by name
-
-    def check(self, session: str, code: str) -> Outcome:
-        return self.do(session, inputs.CheckCode(code=code))
-
-    def resend(self, session: str, *, another_way: bool) -> Outcome:
-        return self.do(session, inputs.Resend(next=another_way))
-
-    def complete(self, session: str) -> Outcome:
-        return self.do(session, inputs.Complete())
-
-    def check_and_complete(self, session: str) -> Outcome:
-        return self.do(session, inputs.CheckAndComplete())
-
-    def cancel(self, session: str) -> Outcome:
-        return self.do(session, inputs.Cancel())
-
-    def accept(
-        self, session: str, launch: int, code: str | None, code_type: CodeType | None
-    ) -> Outcome:
-        return self.do(session, inputs.Accepted(launch=launch, code=code, code_type=code_type))
-
-    def reject(self, session: str, launch: int) -> Outcome:
-        return self.do(session, inputs.Rejected(launch=launch))
-
-    def error(self, session: str, launch: int) -> Outcome:
-        return self.do(session, inputs.Errored(launch=launch))
-
-    def unsure(self, session: str, launch: int) -> Outcome:
-        return self.do(session, inputs.Unsure(launch=launch))
-
-    def report(self, session: str, launch: int, kind: ReportKind) -> Outcome:
-        return self.do(session, inputs.Reported(launch=launch, kind=kind))
-
-    def turn(self, session: str, launch: int, code_type: CodeType) -> Outcome:
-        return self.do(session, inputs.Turned(launch=launch, code_type=code_type))
-
-    def view(self, session: str) -> View | str:
-        """What the channel call answers: a body or the type of an error."""
-        self.do(session, inputs.Tick())
-        shown = view(self.state(session))
-        return shown if isinstance(shown, View) else shown.type
-
-
-class CoreSystem(System):
-    """The pure core with a dictionary for a store."""
-
-    def __init__(self, keys: Keyring = KEYS) -> None:
-        self._now = NOON
-        self._keys = keys
-        self._catalogue: dict[str, Cascade] = {}
-        self._sessions: dict[str, Session] = {}
-        self._jobs: dict[str, set[int]] = {}
-        self._hits: dict[str, list[datetime]] = {}
-
-    @property
-    def now(self) -> datetime:
-        return self._now
-
-    def configure(self, widget: Widget, channels: Sequence[Channel]) -> None:
-        starts = widget.active and not widget.blocked
-        self._catalogue[widget.id] = Cascade(
-            widget=widget, channels=tuple(channels) if starts else ()
-        )
-
-    def advance_time(self, seconds: float, *, asleep: bool) -> None:
-        self._now += timedelta(seconds=seconds)
-        if asleep:
-            return
-        for name, session in self._sessions.items():
-            due = wake_at(session)
-            if due is not None and due <= self._now:
-                self.do(name, inputs.Tick())
-
-    def send(self, widget: str, to: Recipient, address: str | None) -> Opened | str:
-        cascade = self._catalogue[widget]
-        assert cascade.widget is not None
-        name = f"session-{len(self._sessions)}"
-        wish = Start(
-            id=name,
-            widget=cascade.widget,
-            recipient=to,
-            locale="ru",
-            lifetime_s=900,
-            address=address,
-        )
-        step = start(wish, self._now, Context(cascade=cascade, keyring=self._keys))
-        if not isinstance(step, Step):
-            return step.type
-        takes = [effect for effect in step.effects if isinstance(effect, Take)]
-        if any(wait_for_room(self._taken(t), t.windows, self._now) for t in takes if t.refuse):
-            return "RateLimitException"
-        self._sessions[name] = step.session
-        self._carry_out(name, step.effects)
-        return Opened(name)
-
-    def do(self, session: str, event: inputs.Input) -> Outcome:
-        before = self._sessions[session]
-        context = Context(cascade=self._catalogue[before.widget], keyring=self._keys)
-        step = advance(before, event, self._now, context)
-        self._sessions[session] = step.session
-        self._carry_out(session, step.effects)
-        return outcome(step.answer)
-
-    def state(self, session: str) -> Session:
-        return self._sessions[session]
-
-    def digits(self, session: str, launch: int) -> str | None:
-        record = self._sessions[session]
-        number = record.launches[launch - 1].code
-        return (
-            None
-            if number is None
-            else codes.digits(record.codes[number - 1], record.id, self._keys)
-        )
-
-    def jobs(self, session: str) -> set[int]:
-        return self._jobs.get(session, set())
-
-    def _taken(self, take: Take) -> list[datetime]:
-        return self._hits.setdefault(take.subject, [])
-
-    def _carry_out(self, session: str, effects: Sequence[Effect]) -> None:
-        jobs = self._jobs.setdefault(session, set())
-        for effect in effects:
-            match effect:
-                case PushJob():
-                    assert effect.launch not in jobs
-                    jobs.add(effect.launch)
-                case DropJob():
-                    jobs.remove(effect.launch)
-                case Take() if not effect.weightless:
-                    self._taken(effect).append(self._now)
-                case Take():
-                    pass
-
-
-# --- the machine's own books -----------------------------------------------------
-
-
-WAITING, OUT, LOST = "waiting", "out", "lost"
-
-
-@dataclass(slots=True)
-class Message:
-    """One launch as the outside knows it."""
-
-    number: int
-    channel: str
-    started: datetime
-    settings: LaunchSettings
-    code_type: CodeType
-    code: int | None
-    fate: str = WAITING
-    out_at: datetime | None = None
-    unsure: bool = False
-    parked: set[ReportKind] = field(default_factory=set)
-
-    @property
-    def answer_by(self) -> datetime:
-        return self.started + timedelta(seconds=self.settings.send_timeout_s)
-
-    @property
-    def lifetime(self) -> timedelta:
-        return timedelta(seconds=self.settings.lifetime_s)
-
-
-@dataclass(slots=True)
-class Track:
-    """What the machine knows of a session by its own account."""
-
-    id: str
-    widget: str
-    number: str
-    last: Session
-    asked: list[datetime]
-    messages: list[Message] = field(default_factory=list)
-    first_out: dict[int, datetime] = field(default_factory=dict)
-    chosen: dict[int, str] = field(default_factory=dict)
-    misses: int = 0
-    channel_misses: dict[str, int] = field(default_factory=dict)
-    good: set[str | None] = field(default_factory=set)
-    completions: int = 0
-
-    def message(self, number: int) -> Message | None:
-        return self.messages[number - 1] if 0 < number <= len(self.messages) else None
-
-    def is_open(self, now: datetime) -> bool:
-        """Whether it can still be confirmed, as far as the last record and the clock tell."""
-        last = self.last
-        over = last.over is not None or last.closing is not None or last.confirmed_at is not None
-        return not over and now < last.expires_at
-
-    def let_out(self, message: Message, at: datetime) -> None:
-        message.fate, message.out_at = OUT, at
-        if message.code is not None:
-            self.first_out.setdefault(message.code, at)
-
-    def deadline(self, message: Message) -> datetime:
-        """When a message that is out stops to count."""
-        assert message.out_at is not None
-        if message.code is None:
-            return message.out_at + message.lifetime
-        newest = next(
-            m for m in reversed(self.messages) if m.code == message.code and m.fate == OUT
-        )
-        assert newest.out_at is not None
-        return min(
-            self.first_out[message.code] + timedelta(seconds=600),
-            newest.out_at + newest.lifetime,
-        )
-
-    def rest(self, message: Message) -> int:
-        return message.settings.number_of_tries - self.channel_misses.get(message.channel, 0)
-
-    def live(self, now: datetime) -> list[Message]:
-        return [
-            m
-            for m in self.messages
-            if m.fate == OUT and m.code is not None and now < self.deadline(m) and self.rest(m) > 0
-        ]
-
-
-def has_room(hits: Sequence[datetime], limits: WidgetLimits, now: datetime) -> bool:
-    """Whether one more send fits, counted by hand."""
-    ages = [(now - hit).total_seconds() for hit in hits]
-    return (
-        sum(age < 60 for age in ages) < limits.per_recipient_per_minute
-        and sum(age < 3600 for age in ages) < limits.per_recipient_per_hour
-    )
-
-
-# --- what is drawn ---------------------------------------------------------------
+from packages.kaskad.tests.core.books import OUT, WAITING, Track, has_room
+from packages.kaskad.tests.core.system import CoreSystem, System
 
 
 def build_channel(
@@ -532,7 +246,7 @@ class Verification(RuleBasedStateMachine):
         assert record.expires_at == now + timedelta(seconds=900)
         track = Track(answer.session, name, to.number, record, [now])
         self.tracks.append(track)
-        self._observe(track, record)
+        track.observe(record, self.system.now)
         self._hold_record(track, record)
         if taken:
             self._accept(track, record.current, None, None)
@@ -562,7 +276,7 @@ class Verification(RuleBasedStateMachine):
 
     def _check(self, track: Track, typed: str, meant: str) -> None:
         now = self.system.now
-        self._time_out(track)
+        track.time_out(self.system.now)
         was_open, was_confirmed = track.is_open(now), self._is_confirmed(track)
         live = track.live(now)
         matching = {self._digits(track, m.number) for m in live}
@@ -607,7 +321,7 @@ class Verification(RuleBasedStateMachine):
     @rule(which=WHICH, another_way=st.booleans(), taken=st.booleans())
     def resend(self, which: int, another_way: bool, taken: bool) -> None:
         track, now = self._track(which), self.system.now
-        self._time_out(track)
+        track.time_out(self.system.now)
         limits, before = self.widgets[track.widget].limits, track.last
         was_open, room = track.is_open(now), has_room(track.asked, limits, now)
         count = len(track.messages)
@@ -646,7 +360,7 @@ class Verification(RuleBasedStateMachine):
     @rule(which=WHICH, way=st.sampled_from(["complete", "check_and_complete"]))
     def complete(self, which: int, way: str) -> None:
         track = self._track(which)
-        self._time_out(track)
+        track.time_out(self.system.now)
         was_confirmed = self._is_confirmed(track)
         answer = getattr(self.system, way)(track.id)
         event = inputs.Complete() if way == "complete" else inputs.CheckAndComplete()
@@ -667,7 +381,7 @@ class Verification(RuleBasedStateMachine):
         track = self._track(which)
         if not really:
             return
-        self._time_out(track)
+        track.time_out(self.system.now)
         answer = self.system.cancel(track.id)
         record = self._seen(track, inputs.Cancel())
         assert isinstance(answer, bool)
@@ -703,7 +417,7 @@ class Verification(RuleBasedStateMachine):
     def _accept(
         self, track: Track, number: int, code: str | None, code_type: CodeType | None
     ) -> None:
-        self._time_out(track)
+        track.time_out(self.system.now)
         self.system.accept(track.id, number, code, code_type)
         self._seen(
             track,
@@ -719,7 +433,7 @@ class Verification(RuleBasedStateMachine):
     def fail(self, which: int, launch: int | None, answer: str) -> None:
         track = self._track(which)
         number = self._number(track, launch)
-        self._time_out(track)
+        track.time_out(self.system.now)
         getattr(self.system, answer)(track.id, number)
         kinds: dict[str, type[inputs.Rejected | inputs.Errored | inputs.Unsure]] = {
             "reject": inputs.Rejected,
@@ -733,7 +447,7 @@ class Verification(RuleBasedStateMachine):
     def report(self, which: int, launch: int | None, kind: ReportKind) -> None:
         track, now = self._track(which), self.system.now
         number = self._number(track, launch)
-        self._time_out(track)
+        track.time_out(self.system.now)
         was_open, message = track.is_open(now), track.message(number)
         due = (
             message is not None
@@ -754,7 +468,7 @@ class Verification(RuleBasedStateMachine):
     def turn(self, which: int, launch: int | None, code_type: CodeType) -> None:
         track = self._track(which)
         number = self._number(track, launch)
-        self._time_out(track)
+        track.time_out(self.system.now)
         self.system.turn(track.id, number, code_type)
         self._seen(track, inputs.Turned(launch=number, code_type=code_type))
 
@@ -784,14 +498,6 @@ class Verification(RuleBasedStateMachine):
         waits = last.confirmed_at is not None and last.closing is None
         return waits and self.system.now < last.expires_at
 
-    def _time_out(self, track: Track) -> None:
-        """What time alone has done by now to messages that nobody answered for."""
-        if not track.is_open(self.system.now):
-            return
-        for message in track.messages:
-            if message.fate == WAITING and message.answer_by <= self.system.now:
-                track.let_out(message, message.started)
-
     def _seen(
         self,
         track: Track,
@@ -801,14 +507,14 @@ class Verification(RuleBasedStateMachine):
         asked: bool = False,
     ) -> Session:
         """Enter one step into the books and hold the new record to what must be true."""
-        self._time_out(track)
+        track.time_out(self.system.now)
         now, last = self.system.now, track.last
         record = self.system.state(track.id)
-        self._observe(track, record)
-        self._answer(track, event, record)
+        track.observe(record, self.system.now)
+        track.enter(event, now)
         if record.confirmed_at is not None and last.confirmed_at is None:
             assert record.confirmed_at == now
-            assert hit or self._provider_said_so(track, event)
+            assert hit or track.was_told(event, now)
             track.good = {self._digits(track, message.number) for message in track.live(now)}
         self._hold_transition(last, record, event)
         self._hold_history(last, record)
@@ -817,88 +523,6 @@ class Verification(RuleBasedStateMachine):
             self._hold_attempts(track, record)
         assert sum(launch.asked for launch in record.launches) == len(track.asked) + asked
         return record
-
-    def _observe(self, track: Track, record: Session) -> None:
-        """Take over the numbers that only the record knows; launches begin when they are seen."""
-        now = self.system.now
-        for launch in record.launches[len(track.messages) :]:
-            assert launch.started_at == now
-            assert launch.number == len(track.messages) + 1
-            track.messages.append(
-                Message(
-                    number=launch.number,
-                    channel=launch.channel,
-                    started=now,
-                    settings=launch.settings,
-                    code_type=launch.code_type,
-                    code=launch.code,
-                )
-            )
-        for message, launch in zip(track.messages, record.launches, strict=True):
-            self._take_over(track, message, launch)
-        track.last = record
-
-    def _take_over(self, track: Track, message: Message, launch: Launch) -> None:
-        assert (launch.channel, launch.started_at) == (message.channel, message.started)
-        if launch.code == message.code and launch.code_type is message.code_type:
-            return
-        assert launch.settings.lifetime_s == message.settings.lifetime_s
-        message.code, message.code_type = launch.code, launch.code_type
-        message.settings = launch.settings
-        if message.fate == OUT and launch.code is not None:
-            track.first_out.setdefault(launch.code, self.system.now)
-
-    def _answer(self, track: Track, event: inputs.Input, record: Session) -> None:
-        """What the input itself does to the message that it names."""
-        message, now = track.message(getattr(event, "launch", 0)), self.system.now
-        if message is None:
-            return
-        match event:
-            case inputs.Reported(kind=ReportKind.DECLINED) if message.fate == OUT:
-                self._spare(track, message)
-            case _ if message.fate != WAITING:
-                pass
-            case inputs.Accepted():
-                if event.code is not None and self._is_chosen(message, record):
-                    assert message.code is not None
-                    track.chosen[message.code] = event.code
-                track.let_out(message, now)
-            case inputs.Unsure():
-                message.unsure = True
-                if message.parked:
-                    track.let_out(message, now)
-            case inputs.Rejected() | inputs.Errored():
-                message.fate = LOST
-            case inputs.Reported():
-                message.parked.add(event.kind)
-                if message.unsure:
-                    track.let_out(message, now)
-            case _:
-                pass
-
-    def _spare(self, track: Track, declined: Message) -> None:
-        """A restart that still waits is not handed over once its channel is declined."""
-        for message in track.messages:
-            same = message.channel == declined.channel and message.fate == WAITING
-            if same and declined.code_type is CodeType.CODELESS:
-                message.fate = LOST
-
-    def _is_chosen(self, message: Message, record: Session) -> bool:
-        return message.code is not None and record.codes[message.code - 1].digest is not None
-
-    def _provider_said_so(self, track: Track, event: inputs.Input) -> bool:
-        """Whether a verdict of the provider explains a confirmation at this moment."""
-        now = self.system.now
-        return any(
-            m.fate == OUT
-            and m.code_type is CodeType.CODELESS
-            and now < track.deadline(m)
-            and (
-                ReportKind.CONFIRMED in m.parked
-                or event == inputs.Reported(launch=m.number, kind=ReportKind.CONFIRMED)
-            )
-            for m in track.messages
-        )
 
     # --- what must hold
 

@@ -139,9 +139,8 @@ def test_readable_codes_repeat_or_mirror_their_half(length: int, size: int) -> N
 
 def test_readable_codes_are_uniform_over_their_set() -> None:
     members: dict[str, int] = {}
-    values = []
-    for n in range(1, 38001):
-        values.append(members.setdefault(drawn(code(n, 4, beautify=True)), len(members)))
+    found = (drawn(code(n, 4, beautify=True)) for n in range(1, 38001))
+    values = [members.setdefault(member, len(members)) for member in found]
     assert len(members) == 190
     assert abs(chi_square(values, 190)) < 4
 

@@ -251,7 +251,7 @@ def test_rule_5_expiry_several_deadlines_may_have_passed_unseen() -> None:
 def test_rule_5_expiry_is_seen_by_whoever_comes_first() -> None:
     scene = Scene(sms("a"), sms("b")).accept().at(400)
     assert scene.resend() is True
-    assert [name for name, _, _ in scene.timeline()][-3:] == ["expired", "launch", "resend"]
+    assert [name for name, _, _ in scene.timeline()][-3:] == ["expired", "resend", "launch"]
 
 
 def test_rule_5_expiry_when_a_turned_launch_was_sent_earlier() -> None:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from kaskad.core import inputs
 from kaskad.core.effects import DropJob, PushJob
 from kaskad.core.model import ChannelType, CodeType, ReportKind, Session, State
-from kaskad.core.session import KEPT_ENTRIES, KEPT_REFUSALS, TABLE, advance
+from kaskad.core.session import KEPT_ENTRIES, KEPT_REFUSALS, TABLE, advance, pending_job
 from kaskad.core.view import view, wake_at
 from packages.kaskad.tests.core.scene import WRONG, Scene, channel, push, sms
 
@@ -180,6 +180,7 @@ def test_a_job_is_there_exactly_while_a_launch_waits_to_be_handed_over(
                 case _:
                     pass
         assert jobs == to_hand_over(scene)
+        assert {job.launch for job in pending_job(scene.session)} == jobs
 
 
 @pytest.mark.parametrize("state", State)
@@ -239,10 +240,10 @@ def test_the_timeline_names_each_input_with_its_reason() -> None:
         ("check_code", None, "InvalidCodeException"),
         ("complete", None, "false"),
         ("check_status_and_complete", None, "false"),
-        ("launch", 2, "b"),
         ("resend", None, "true"),
-        ("fall_back", 1, "a"),
+        ("launch", 2, "b"),
         ("rejected", 2, "no"),
+        ("fall_back", 1, "a"),
         ("turned", 1, ""),
         ("errored", 9, "late"),
         ("accepted", 9, "late"),
@@ -250,6 +251,14 @@ def test_the_timeline_names_each_input_with_its_reason() -> None:
     ]
     instants = [entry.at for entry in scene.session.timeline]
     assert instants == sorted(instants)
+
+
+def test_the_job_of_a_session_follows_from_it_alone() -> None:
+    scene = Scene(sms("a"), sms("b"))
+    assert pending_job(scene.session) == scene.jobs
+    scene.at(3).reject()
+    assert pending_job(scene.session) == scene.jobs[1:]
+    assert pending_job(scene.accept().session) == ()
 
 
 def test_the_timeline_tells_what_time_did() -> None:
