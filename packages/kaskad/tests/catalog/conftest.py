@@ -10,7 +10,7 @@ import pytest
 import structlog
 from blockbuster import BlockBuster, blockbuster_ctx
 
-from kaskad.stores._database import _prepare
+from kaskad.stores._database import prepare
 from kaskad.stores.catalog import SqlCatalog
 from kaskad.testing import FakeClock, FakeEntropy
 from packages.kaskad.tests.catalog.declarations import KEYS
@@ -28,8 +28,12 @@ def logged() -> Iterator[Logged]:
 
 @pytest.fixture(autouse=True)
 def no_blocking() -> Iterator[BlockBuster]:
-    """A blocking call in the event loop fails the test."""
-    with blockbuster_ctx() as buster:
+    """A blocking call in the event loop of kaskad fails the test."""
+    with blockbuster_ctx("kaskad") as buster:
+        # It asks for the working directory, not for a disk.
+        buster.functions["os.path.abspath"].can_block_in(
+            "sqlite/pysqlite.py", {"create_connect_args"}
+        )
         yield buster
 
 
@@ -37,7 +41,7 @@ def no_blocking() -> Iterator[BlockBuster]:
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty catalogue at the newest revision; not to be written to."""
     path = tmp_path_factory.mktemp("catalog") / "template.db"
-    _prepare(path)
+    prepare(path, 5.0)
     return path
 
 

@@ -175,7 +175,8 @@ FORMS = [
         'type = "sms"',
         'type = "pigeon"',
         (
-            "channels[0].type: expected one of sms, voice, flashcall, telegramcode, whatsapp, viber,"
+            "channels[0].type: expected one of sms, voice, flashcall, telegramcode, whatsapp,"
+            " viber,"
             ' vk, sim_push, got "pigeon"'
         ),
     ),
@@ -220,7 +221,8 @@ FORMS = [
         'number_types = ["smart"]',
         (
             "channels[0].rules.number_types[0]: expected one of mobile, fixed_line,"
-            " fixed_line_or_mobile, toll_free, premium_rate, shared_cost, voip, personal_number, pager,"
+            " fixed_line_or_mobile, toll_free, premium_rate, shared_cost, voip, personal_number,"
+            " pager,"
             ' uan, voicemail, unknown, got "smart"'
         ),
     ),
@@ -316,7 +318,8 @@ FORMS = [
         "until = 2027-01-31",
         'until = "soon"',
         (
-            "widgets[0].test_recipients[0].until: expected a date like 2027-01-31 or a date and time"
+            "widgets[0].test_recipients[0].until: expected a date like 2027-01-31 or a date and"
+            " time"
             ' like 2027-01-31T12:00:00Z, got "soon"'
         ),
     ),
@@ -324,7 +327,8 @@ FORMS = [
         "until = 2027-01-31",
         "until = 9999-12-31",
         (
-            "widgets[0].test_recipients[0].until: expected a date like 2027-01-31 or a date and time"
+            "widgets[0].test_recipients[0].until: expected a date like 2027-01-31 or a date and"
+            " time"
             " like 2027-01-31T12:00:00Z, got 9999-12-31"
         ),
     ),
@@ -398,7 +402,8 @@ CHECKS = [
         "code = { length = 6 }",
         "code = { length = 6, beautify = true }",
         (
-            f"{SMS}: code: there are only 1900 readable codes of 6 digits; expected a length of 7 or"
+            f"{SMS}: code: there are only 1900 readable codes of 6 digits; expected a length of 7"
+            " or"
             " more, or weak = true to accept that"
         ),
     ),

@@ -6,7 +6,7 @@ from kaskad.core.codes import Keyring
 from kaskad.core.effects import Take
 from kaskad.core.limits import DAY, Window
 from kaskad.core.model import ChannelType, CodeType, State, WidgetLimits
-from kaskad.core.view import code_deadline
+from kaskad.core.view import code_deadline, launch_deadline
 from packages.kaskad.tests.core.scene import RUSSIAN, WRONG, Scene, channel, push, sms
 
 # --- rule 6: checkCode
@@ -338,6 +338,11 @@ def test_a_launch_that_timed_out_counts_from_its_start() -> None:
     assert scene.session.launches[0].sent_at is not None
     assert scene.seconds(scene.session.launches[0].sent_at) == 0
     assert scene.seconds(code_deadline(scene.session, 1)) == 300
+
+
+def test_an_unsent_launch_has_no_deadline_but_that_of_the_session() -> None:
+    scene = Scene(push())
+    assert launch_deadline(scene.session, scene.launch) == scene.session.expires_at
 
 
 def test_an_unsent_code_has_no_deadline_but_that_of_the_session() -> None:

@@ -154,9 +154,17 @@ def accept_late(scene: Scene) -> Scene:
     return scene.at(10).tick()
 
 
+def reject_early(scene: Scene) -> Scene:
+    return scene.at(1).reject()
+
+
+def error_early(scene: Scene) -> Scene:
+    return scene.at(1).error()
+
+
 MISHAPS = {
-    "rejected": (lambda s: s.at(1).reject(), Reason.REJECTED),
-    "errored": (lambda s: s.at(1).error(), Reason.ERRORED),
+    "rejected": (reject_early, Reason.REJECTED),
+    "errored": (error_early, Reason.ERRORED),
     "no answer in time": (accept_late, Reason.TIMED_OUT),
 }
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
@@ -19,7 +20,6 @@ from kaskad.stores.migrations import HEAD
 
 SQLITE = "sqlite:///"
 APPLICATION_ID = 0x4B41534B  # "KASK", in the file's header
-_MIGRATION_TIMEOUT_S = 60.0
 _BEGIN = "kaskad_begin"  # how a connection's transactions start: DEFERRED, IMMEDIATE or not at all
 
 
@@ -76,7 +76,7 @@ async def open_database(url: str, *, busy_timeout_s: float) -> Database:
         scheme = url.partition(":")[0]
         raise ConfigError([f"database_url: expected {SQLITE}PATH; {scheme} is not supported"])
     path = Path(url.removeprefix(SQLITE))
-    await asyncio.to_thread(_prepare, path)
+    await asyncio.to_thread(prepare, path, busy_timeout_s)
     address = URL.create("sqlite+aiosqlite", database=str(path))
     engine = create_async_engine(
         address, connect_args={"timeout": busy_timeout_s}, pool_size=1, max_overflow=4
@@ -133,18 +133,25 @@ def _problem(path: Path, error: object) -> str:
 # --- migrations ------------------------------------------------------------------
 
 
-def _prepare(path: Path) -> None:
+def prepare(path: Path, busy_timeout_s: float) -> None:
     """Make the file if need be, check that it is ours, and migrate it. Blocks."""
     with explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _make_folder(path.parent)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        if _revision(path) != HEAD:
-            _migrate(path)
+        if _revision(path, busy_timeout_s) != HEAD:
+            _migrate(path, busy_timeout_s)
 
 
-def _revision(path: Path) -> str | None:
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from None
+
+
+def _revision(path: Path, busy_timeout_s: float) -> str | None:
     """The revision of the file's tables; ``None`` when it is empty."""
-    with contextlib.closing(sqlite3.connect(path, timeout=_MIGRATION_TIMEOUT_S)) as connection:
+    with contextlib.closing(sqlite3.connect(path, timeout=busy_timeout_s)) as connection:
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
         (application_id,) = connection.execute("PRAGMA application_id").fetchone()
         if not tables and application_id in {0, APPLICATION_ID}:
@@ -157,10 +164,10 @@ def _revision(path: Path) -> str | None:
         return str(row[0])
 
 
-def _migrate(path: Path) -> None:
+def _migrate(path: Path, busy_timeout_s: float) -> None:
     """Bring the tables to the newest revision, in one transaction that nobody can enter."""
     address = URL.create("sqlite", database=str(path))
-    arguments = {"timeout": _MIGRATION_TIMEOUT_S}
+    arguments = {"timeout": busy_timeout_s}
     engine = create_engine(address, connect_args=arguments, poolclass=NullPool)
     _tune(engine)
     with engine.execution_options(**{_BEGIN: "EXCLUSIVE"}).begin() as connection:

@@ -60,6 +60,7 @@ class SqlCatalog:
         entropy: Entropy,
         watch: bool = True,
         busy_timeout_s: float = BUSY_TIMEOUT_S,
+        poll_s: float = POLL_S,
     ) -> Self:
         """Open the catalogue at ``url``, make or migrate it if need be, and load it.
 
@@ -132,7 +133,7 @@ class SqlCatalog:
             except Exception:
                 _log.exception("catalog_listener_failed")
 
-    async def _watch(self, held: AsyncConnection) -> None:
+    async def _watch(self, held: AsyncConnection, poll_s: float) -> None:
         """Refresh whenever somebody else has written; failures are logged once in a row."""
         seen, failing = -1, False
         while True:
@@ -146,7 +147,7 @@ class SqlCatalog:
                 if not failing:
                     _log.warning("catalog_reload_failed", problem=str(error))
                 failing = True
-            await asyncio.sleep(POLL_S)
+            await asyncio.sleep(poll_s)
 
     async def _data_version(self, held: AsyncConnection) -> int:
         with explained(self._database.path):

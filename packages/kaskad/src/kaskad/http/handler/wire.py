@@ -109,13 +109,20 @@ class ChannelResponse(msgspec.Struct, kw_only=True):
     remainingCodeAttempts: int
 
 
+class ErrorPayload(msgspec.Struct, kw_only=True):
+    """What each field should be, by its name; or the seconds until another try makes sense."""
+
+    fields: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
+    retryAfter: Annotated[int, msgspec.Meta(ge=1)] | msgspec.UnsetType = msgspec.UNSET
+
+
 class ErrorResponse(msgspec.Struct, kw_only=True):
     """Every refusal looks like this."""
 
     type: str
     message: str
     httpStatus: int
-    payload: dict[str, object] | msgspec.UnsetType = msgspec.UNSET
+    payload: ErrorPayload | msgspec.UnsetType = msgspec.UNSET
 
 
 def widget_body(widget: Widget) -> WidgetResponse:

@@ -1,0 +1,179 @@
+"""The snapshot follows the database; small writes do not disturb it."""
+
+import asyncio
+import contextlib
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from kaskad.app.ports import Snapshot
+from kaskad.testing import START
+from packages.kaskad.tests.catalog.conftest import Logged, Opener
+from packages.kaskad.tests.catalog.declarations import DECLARED, DEMO, SHOP, WIDGET, with_
+
+RENAMED = with_(widgets=(msgspec.structs.replace(SHOP, name="Renamed"),))
+
+
+def rows(path: Path, query: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(query).fetchall()
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not holds():
+            await asyncio.sleep(0.01)
+
+
+# --- following ---------------------------------------------------------------------
+
+OTHER_PROCESS = f"""
+import sqlite3, sys, time
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+sys.stdin.readline()
+db.execute("BEGIN IMMEDIATE")
+db.execute("UPDATE widgets SET name = 'Elsewhere' WHERE id = '{WIDGET}'")
+db.execute("UPDATE meta SET value = value + 1 WHERE name = 'revision'")
+db.execute("COMMIT")
+print(time.time(), flush=True)
+"""
+
+
+async def test_a_change_by_another_process_is_seen_within_a_second(
+    opener: Opener, path: Path
+) -> None:
+    catalog = await opener(watch=True)
+    await catalog.apply(DECLARED)
+    seen: dict[str, float] = {}
+    catalog.subscribe(lambda snapshot: seen.setdefault(snapshot.widgets[WIDGET].name, time.time()))
+    other = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", OTHER_PROCESS, str(path),
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    out, _ = await other.communicate(b"go\n")
+    await until(lambda: "Elsewhere" in seen)
+    assert seen["Elsewhere"] - float(out) < 1.0
+    assert catalog.snapshot.widgets[WIDGET].name == "Elsewhere"
+
+
+async def test_a_change_by_another_catalogue_is_followed(opener: Opener) -> None:
+    watching, other = await opener(watch=True, poll_s=0.01), await opener()
+    await other.apply(DECLARED)
+    await until(lambda: WIDGET in watching.snapshot.widgets)
+    assert watching.snapshot == other.snapshot
+
+
+async def test_without_watching_a_refresh_finds_the_change(opener: Opener) -> None:
+    first, second = await opener(), await opener()
+    await first.apply(DECLARED)
+    assert second.snapshot.revision == 0
+    assert (await second.refresh()).revision == 1
+    assert second.snapshot == first.snapshot
+
+
+async def test_listeners_hear_of_each_new_snapshot_once(opener: Opener, logged: Logged) -> None:
+    catalog = await opener()
+    heard: list[int] = []
+
+    def broken(_: Snapshot) -> None:
+        raise RuntimeError("a listener of somebody else's")
+
+    catalog.subscribe(broken)
+    catalog.subscribe(lambda snapshot: heard.append(snapshot.revision))
+    await catalog.apply(DECLARED)
+    await catalog.refresh()
+    await catalog.apply(DECLARED)
+    await catalog.apply(RENAMED)
+    assert heard == [1, 2]
+    assert [entry["event"] for entry in logged] == ["catalog_listener_failed"] * 2
+
+
+async def test_a_snapshot_that_was_taken_does_not_change(opener: Opener) -> None:
+    catalog = await opener()
+    await catalog.apply(DECLARED)
+    taken = catalog.snapshot
+    await catalog.apply(RENAMED)
+    assert taken.widgets[WIDGET].name == "Shop"
+    assert catalog.snapshot.widgets[WIDGET].name == "Renamed"
+
+
+async def test_what_cannot_be_read_leaves_the_snapshot_and_is_logged_once(
+    opener: Opener, path: Path, logged: Logged
+) -> None:
+    catalog, other = await opener(watch=True, poll_s=0.01), await opener()
+    await catalog.apply(DECLARED)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        sealed = connection.execute("SELECT settings FROM providers").fetchone()
+        connection.execute("UPDATE providers SET settings = zeroblob(40)")
+        connection.execute("UPDATE meta SET value = value + 1")
+        await until(lambda: bool(logged))
+        connection.execute("UPDATE meta SET value = value + 1")
+        await asyncio.sleep(0.1)  # long enough to look, and fail, many times
+        assert catalog.snapshot.widgets[WIDGET].name == "Shop"
+        connection.execute("UPDATE providers SET settings = ?", sealed)
+    await other.apply(RENAMED)
+    await until(lambda: catalog.snapshot.widgets[WIDGET].name == "Renamed")
+    (entry,) = logged
+    assert (entry["event"], entry["log_level"]) == ("catalog_reload_failed", "warning")
+    assert "providers handset: settings" in entry["problem"]
+
+
+async def test_closing_twice_is_harmless_and_ends_the_watch(opener: Opener) -> None:
+    catalog = await opener(watch=True)
+    await catalog.close()
+    await catalog.close()
+    assert not [task for task in asyncio.all_tasks() if task.get_name() == "catalog-watch"]
+
+
+async def test_opening_can_be_cancelled(opener: Opener) -> None:
+    task = asyncio.create_task(opener(watch=True))
+    await asyncio.sleep(0)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    assert not [other for other in asyncio.all_tasks() if other.get_name() == "catalog-watch"]
+
+
+# --- small writes ------------------------------------------------------------------
+
+
+async def test_the_last_use_of_tokens_only_moves_forward(opener: Opener) -> None:
+    catalog = await opener()
+    await catalog.apply(DECLARED)
+    token = catalog.snapshot.tokens[DEMO.hash]
+    later = START + timedelta(minutes=1)
+    await catalog.note_token_use({token.id: later, "unknown": later})
+    await catalog.note_token_use({token.id: START})
+    await catalog.note_token_use({})
+    (kept,) = await catalog.list_tokens("default")
+    assert kept.last_used_at == later
+
+
+async def test_noting_use_is_no_change_of_the_configuration(opener: Opener) -> None:
+    catalog, other = await opener(), await opener()
+    await catalog.apply(DECLARED)
+    await other.refresh()
+    before = other.snapshot
+    await catalog.note_token_use({catalog.snapshot.tokens[DEMO.hash].id: START})
+    await catalog.audit(tenant="default", actor="a", action="b", subject="c", at=START)
+    assert await other.refresh() is before
+
+
+async def test_the_audit_trail_grows_at_its_end(opener: Opener, path: Path) -> None:
+    catalog = await opener()
+    for subject in ("first", "second"):
+        await catalog.audit(
+            tenant="default", actor="engine", action="test", subject=subject, at=START
+        )
+    assert rows(path, "SELECT id, actor, action, subject FROM audit ORDER BY id") == [
+        (1, "engine", "test", "first"),
+        (2, "engine", "test", "second"),
+    ]
