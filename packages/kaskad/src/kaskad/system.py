@@ -4,9 +4,8 @@ import asyncio
 import os
 import random
 import time
-import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 
 class SystemClock:
@@ -17,12 +16,11 @@ class SystemClock:
     """
 
     def __init__(self) -> None:
-        self._epoch = datetime.now(UTC)
-        self._started = _uptime()
+        self._epoch = datetime.now(UTC).timestamp() - _uptime()
 
     def now(self) -> datetime:
         """The time, aware, in UTC."""
-        return self._epoch + timedelta(seconds=_uptime() - self._started)
+        return datetime.fromtimestamp(self._epoch + _uptime(), UTC)
 
     def call_at(self, when: datetime, callback: Callable[[], None]) -> asyncio.TimerHandle:
         """Call back from the running loop at ``when``."""
@@ -36,15 +34,33 @@ def _uptime() -> float:
 
 
 class SystemEntropy:
-    """The operating system's random bytes."""
+    """The operating system's random bytes, fetched some at a time."""
+
+    FETCHED = 4096
+
+    def __init__(self) -> None:
+        self._forget()
+        os.register_at_fork(after_in_child=self._forget)
+
+    def _forget(self) -> None:
+        """A forked process must not give the bytes that its parent gives."""
+        self._bytes = b""
+        self._used = 0
 
     def uuid(self) -> str:
         """A new UUID, version 4."""
-        return str(uuid.uuid4())
+        text = self.token(16).hex()
+        variant = "89ab"[int(text[16], 16) & 3]
+        return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
 
     def token(self, size: int) -> bytes:
-        """That many unguessable bytes."""
-        return os.urandom(size)
+        """That many unguessable bytes; none of them is ever given twice."""
+        start, end = self._used, self._used + size
+        if end > len(self._bytes):
+            self._bytes = os.urandom(max(size, self.FETCHED))
+            start, end = 0, size
+        self._used = end
+        return self._bytes[start:end]
 
     def jitter(self) -> float:
         """A number in [0, 1) that spreads retries; not for secrets."""

@@ -292,9 +292,7 @@ async def test_a_blocked_widget_launches_nothing_more(new_world: NewWorld) -> No
     session = await world.send()
     blocked = cascade("sms", "voice", sms=REJECT)
     widgets = {
-        k: type(w)(
-            id=w.id, tenant=w.tenant, name=w.name, channels=w.channels, blocked=True
-        )
+        k: type(w)(id=w.id, tenant=w.tenant, name=w.name, channels=w.channels, blocked=True)
         for k, w in blocked.widgets.items()
     }
     world.catalog.snapshot = type(blocked)(

@@ -580,9 +580,7 @@ async def test_jobs_are_found_again_after_trouble(new_world: NewWorld, broken: s
     assert await world.state(session) is State.SENT
 
 
-async def test_a_defect_does_not_end_the_dispatch(
-    new_world: NewWorld, logged: Logged
-) -> None:
+async def test_a_defect_does_not_end_the_dispatch(new_world: NewWorld, logged: Logged) -> None:
     sms = Script()
     world = new_world(scripts={SMS: sms})
     await world.clock.advance(1)

@@ -58,7 +58,7 @@ _CHANNELS = (
     _channel("voice", "voice"),
     _channel("off", enabled=False),
 )
-_OUTCOMES = {
+_OUTCOMES: dict[str, dict[str, object]] = {
     "hang": {"outcome": "hang"},
     "reject": {"outcome": "reject", "delay": 0.2},
     "lost": {"outcome": "undelivered", "delay": 0.2},
@@ -99,7 +99,7 @@ def configuration(
 ) -> Snapshot:
     """Everything above; channels, widgets and outcomes by name replace those above."""
     channels = {c.id: c for c in (*_CHANNELS, *extra)}
-    settings: dict[str, dict[str, object]] = _OUTCOMES | (outcomes or {})
+    settings = _OUTCOMES | (outcomes or {})
     providers = {
         (tenant, f"{name}-provider"): Provider(
             id=f"{name}-provider",
@@ -133,6 +133,10 @@ class Store(MemoryStore):
     """Fails with ``trouble`` as long as there is some."""
 
     trouble: Exception | None = None
+
+    @property
+    def sessions(self) -> dict[str, Session]:
+        return self._live.sessions
 
     def _fail(self) -> None:
         if self.trouble is not None:
@@ -212,13 +216,9 @@ class House:
         await self.clock.advance(1)
         return request_id
 
-    async def session(self, request_id: str) -> Session:
-        found = self.store._live.sessions.get(request_id)
-        assert found is not None
-        return found
-
-    async def recipient(self, request_id: str) -> str:
-        return (await self.session(request_id)).recipient.number
+    def recipient(self, request_id: str) -> str:
+        """The session's number, as it may stand in a query."""
+        return self.store.sessions[request_id].recipient.number.replace("+", "%2B")
 
     def messages(self, request_id: str) -> list[Delivered]:
         return [m for m in self.service.inbox.messages() if m.session == request_id]

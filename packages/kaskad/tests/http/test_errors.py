@@ -23,7 +23,6 @@ from packages.kaskad.tests.http.house import (
     INACTIVE,
     NARROW_TOKEN,
     NOBODY,
-    PUSH,
     REVOKED_TOKEN,
     SMS,
     UNKNOWN_ID,
@@ -57,7 +56,7 @@ async def ask(
     method, path, _ = METHODS[call]
     path = path.replace("{requestId}", named).replace("{widgetId}", named)
     if recipient is None and call in WITH_RECIPIENT:
-        known = house.store._live.sessions.get(named.lower())
+        known = house.store.sessions.get(named)
         recipient = known.recipient.number if known else NUMBER
     asked = [query] if query else []
     if recipient is not None:
@@ -297,7 +296,7 @@ def test_every_message_is_the_literal_one() -> None:
     assert {error.type: (error.http_status, error.ru) for error in errors.ERRORS} == ALL_MESSAGES
 
 
-@pytest.mark.parametrize(("call", "error"), sorted(CASES), ids=lambda part: str(part))
+@pytest.mark.parametrize(("call", "error"), sorted(CASES), ids=str)
 async def test_an_error_has_its_status_type_and_message(
     house: House, call: str, error: str
 ) -> None:
@@ -316,7 +315,7 @@ async def test_an_error_has_its_status_type_and_message(
         assert extra == ({"payload"} if error in tells_more else set())
 
 
-@pytest.mark.parametrize(("call", "error"), sorted(CASES), ids=lambda part: str(part))
+@pytest.mark.parametrize(("call", "error"), sorted(CASES), ids=str)
 async def test_an_error_is_in_english_for_who_asks(house: House, call: str, error: str) -> None:
     house.api.defaults["accept-language"] = "en-GB, en;q=0.9, ru;q=0.8"
     answer = await CASES[call, error](house)

@@ -1,5 +1,6 @@
 """Rendering what an operator wrote: bounded, without loops, and with no filter but ours."""
 
+import re
 from functools import lru_cache
 
 from liquid import Environment, StrictUndefined
@@ -40,9 +41,31 @@ def _environment() -> Environment:
 _ENVIRONMENT = _environment()
 
 
+_PLAIN = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+
+
 @lru_cache(maxsize=1024)
-def _parse(text: str) -> BoundTemplate:
+def _parse(text: str) -> "BoundTemplate | _Plain":
+    pieces = tuple(_PLAIN.split(text))
+    literal = "".join(pieces[::2])
+    if set(pieces[1::2]) <= set(VARIABLES) and "{" not in literal and "}" not in literal:
+        return _Plain(pieces)
     return _ENVIRONMENT.from_string(text)
+
+
+class _Plain:
+    """A template of nothing but text and variables: most are, and need no engine."""
+
+    __slots__ = ("_pieces",)
+
+    def __init__(self, pieces: tuple[str, ...]) -> None:
+        self._pieces = pieces
+
+    def render(self, **values: object) -> str:
+        """The text with its variables filled in."""
+        return "".join(
+            str(values[piece]) if at % 2 else piece for at, piece in enumerate(self._pieces)
+        )
 
 
 def render(text: str, *, code: str, widget: str, domain: str, minutes: int) -> str:

@@ -28,7 +28,7 @@ from kaskad.app.ports import (
     Telemetry,
     Unknown,
 )
-from kaskad.app.timing import sleep
+from kaskad.app.timing import sleep, within
 from kaskad.core import codes
 from kaskad.core.errors import KaskadError
 from kaskad.core.inputs import Accepted, Errored, Input, Rejected, Unsure
@@ -201,20 +201,21 @@ class Worker:
             return Refusal(reason=f"no message: {type(problem).__name__}", ours=True)
         if driver is None:
             return Refusal(reason="provider is not configured", ours=True)
-        call = asyncio.create_task(driver.send(message))
-        timer = self._clock.call_at(launch.send_by, lambda: _cancel(call))
         try:
-            await asyncio.wait([call])
-        finally:
-            timer.cancel()
-            call.cancel()
-        if call.cancelled():
+            return await within(
+                lambda stop: self._clock.call_at(launch.send_by, stop), driver.send(message)
+            )
+        except TimeoutError:
+            return self._late(launch)
+        except Exception as failure:
+            log.error("driver broke", provider=launch.provider, failure=type(failure).__name__)
+            return Unknown(reason=type(failure).__name__)
+
+    def _late(self, launch: Launch) -> SendResult | None:
+        """A time-out before the deadline is the driver's own, and tells as little."""
+        if self._clock.now() >= launch.send_by:
             return None
-        failure = call.exception()
-        if failure is None:
-            return call.result()
-        log.error("driver broke", provider=launch.provider, failure=type(failure).__name__)
-        return Unknown(reason=type(failure).__name__)
+        return Unknown(reason="TimeoutError")
 
     def _message(self, session: Session, launch: Launch) -> Message:
         code = None
@@ -273,7 +274,3 @@ class Worker:
         spread = timedelta(seconds=0.1 * self._entropy.jitter())
         await self._engine.store.release(claim, due_at=self._next_try(claim, result) + spread)
         self._poked.set()
-
-
-def _cancel(call: asyncio.Task[SendResult]) -> None:
-    call.cancel()

@@ -8,7 +8,7 @@ integer modulo the size of the set that codes are drawn from. With at most
 import hmac
 from collections.abc import Sequence
 from functools import lru_cache
-from hashlib import sha256
+from hashlib import blake2b, sha256
 
 from kaskad.core.model import Code
 
@@ -23,11 +23,12 @@ _DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2212"
 class Keyring:
     """The server's keys by id; the first one makes new codes, all of them check."""
 
-    __slots__ = ("_keys", "current")
+    __slots__ = ("_keys", "_lookup_key", "current")
 
     def __init__(self, keys: Sequence[bytes]) -> None:
         self._keys = {sha256(b"kaskad-key-id" + key).hexdigest()[:8]: key for key in keys}
         self.current = next(iter(self._keys))
+        self._lookup_key = sha256(b"kaskad-look-ups" + self._keys[self.current]).digest()
 
     def __repr__(self) -> str:
         return f"Keyring({', '.join(self._keys)})"
@@ -38,7 +39,8 @@ class Keyring:
 
     def mac(self, purpose: str, *parts: str) -> bytes:
         """A keyed hash under the current key, for look-ups that must not be reversible."""
-        return _mac(self._keys[self.current], purpose, *parts)
+        text = "\x1f".join((purpose, *parts)).encode("utf-8", "surrogatepass")
+        return blake2b(text, key=self._lookup_key, digest_size=16).digest()
 
 
 def _mac(key: bytes, *parts: str) -> bytes:

@@ -7,6 +7,7 @@ import phonenumbers
 from phonenumbers import PhoneNumberType
 
 from kaskad.core.model import NumberType, Recipient
+from kaskad.core.numbering import look_up
 
 LONGEST = 64
 _SHORTEST_MASKED = 9
@@ -44,6 +45,9 @@ def parse_recipient(text: str, region: str) -> Recipient | None:
     """
     if len(text) > LONGEST:
         return None
+    known = look_up(text)
+    if known is not None:
+        return known
     text = text.strip().translate({ord(k): v for k, v in _PLUSES.items()})
     if not _ALLOWED.match(text) or text.rfind("+") > text.find("+") or _misplaced_plus(text):
         return None

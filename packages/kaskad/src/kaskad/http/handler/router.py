@@ -14,9 +14,19 @@ def _shape(route: Route) -> tuple[str, ...]:
     return tuple(_ID if part.startswith("{") else part for part in parts if part)
 
 
-_BY_SHAPE: Final[dict[tuple[str, ...], dict[str, Route]]] = {}
+_ROOT: Final[dict[str, Route]] = {}
+_BY_ENDS: Final[dict[tuple[int, str], dict[str, Route]]] = {}
+"""Calls by the number of segments and the one word that tells them apart."""
+
 for _route in ROUTES:
-    _BY_SHAPE.setdefault(_shape(_route), {})[_route.method] = _route
+    _parts = _shape(_route)
+    _words = "/".join(part for part in _parts if part != _ID)
+    _found = _BY_ENDS.setdefault((len(_parts), _words), {}) if _parts else _ROOT
+    _found[_route.method] = _route
+
+_WIDGET: Final = "widget"
+_PAIR: Final = 2
+_TRIPLE: Final = 3
 
 Match = tuple[dict[str, Route], str]
 
@@ -30,16 +40,20 @@ def match(raw_path: bytes) -> Match | None:
     """The calls by method, and the id in the path; ``None`` when there is no such path."""
     rest = raw_path[len(_BASE) :]
     if rest in {b"", b"/"}:
-        return _BY_SHAPE[()], ""
+        return _ROOT, ""
+    segments = rest.split(b"/")[1:]
     try:
-        segments = [unquote_to_bytes(part).decode() for part in rest.split(b"/")[1:]]
+        parts = [unquote_to_bytes(p).decode() if b"%" in p else p.decode() for p in segments]
     except UnicodeDecodeError:
         return None
-    for shape, routes in _BY_SHAPE.items():
-        if len(shape) == len(segments) and _fits(shape, segments):
-            return routes, segments[shape.index(_ID)]
+    if len(parts) == _PAIR:
+        first, last = parts
+        routes = _BY_ENDS.get((_PAIR, last))
+        if routes is not None and first != _WIDGET:
+            return routes, first
+        routes = _BY_ENDS.get((_PAIR, first))
+        return (routes, last) if routes is not None and first == _WIDGET else None
+    if len(parts) == _TRIPLE:
+        routes = _BY_ENDS.get((_TRIPLE, f"{parts[0]}/{parts[2]}"))
+        return (routes, parts[1]) if routes is not None else None
     return None
-
-
-def _fits(shape: tuple[str, ...], segments: list[str]) -> bool:
-    return all(part in (_ID, given) for part, given in zip(shape, segments, strict=True))
