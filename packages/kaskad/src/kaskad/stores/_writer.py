@@ -12,11 +12,15 @@ from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 
 import apsw
+import structlog
 
 Row = tuple[int, bytes]
 Statement = tuple[str, tuple[int, ...]]
+Step = tuple[str, tuple[int | bytes, ...]]
 Done = Callable[[BaseException | None], None]
 Operation = tuple[Sequence[Row], Sequence[Statement], Done]
+
+log = structlog.get_logger()
 
 LARGEST_BATCH = 512
 LONGEST_QUEUE = 20_000
@@ -82,15 +86,10 @@ class Writer:
         return [self._transaction([operation]) for operation in operations]
 
     def _transaction(self, operations: list[Operation]) -> BaseException | None:
-        newest = {key: data for rows, _, _ in operations for key, data in rows}
-        steps: list[tuple[str, tuple[int | bytes, ...]]] = _puts(list(newest.items()))
-        steps += [step for _, statements, _ in operations for step in statements]
-        if len(steps) > 1:
-            steps = [("BEGIN IMMEDIATE", ()), *steps, ("COMMIT", ())]
         try:
-            for sql, values in steps:
+            for sql, values in _steps(operations):
                 self._db.execute(sql, values)
-        except Exception as failure:  # whatever it was: nothing of it is stored
+        except Exception as failure:  # noqa: BLE001  # whatever it was: nothing of it is stored
             self._roll_back()
             return failure
         return None
@@ -101,13 +100,21 @@ class Writer:
                 self._db.execute("ROLLBACK")
 
 
-def _puts(rows: list[Row]) -> list[tuple[str, tuple[int | bytes, ...]]]:
+def _steps(operations: list[Operation]) -> list[Step]:
+    """A batch as statements; of a row that is written twice, only the newest."""
+    newest = {key: data for rows, _, _ in operations for key, data in rows}
+    steps = _puts(list(newest.items()))
+    steps += [step for _, statements, _ in operations for step in statements]
+    return steps if len(steps) <= 1 else [("BEGIN IMMEDIATE", ()), *steps, ("COMMIT", ())]
+
+
+def _puts(rows: list[Row]) -> list[Step]:
     """Rows as statements of a few sizes, so that each is prepared once.
 
     What is missing to a size is filled with the last row again: an upsert of
     the same row changes nothing.
     """
-    steps = []
+    steps: list[Step] = []
     for start in range(0, len(rows), _LARGEST_STATEMENT):
         part = rows[start : start + _LARGEST_STATEMENT]
         size = 1 << (len(part) - 1).bit_length()
@@ -131,4 +138,7 @@ def _upsert(size: int) -> str:
 
 def _deliver(answers: list[tuple[Done, BaseException | None]]) -> None:
     for done, result in answers:
-        done(result)
+        try:
+            done(result)
+        except Exception:
+            log.exception("after a write")

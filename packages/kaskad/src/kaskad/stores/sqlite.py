@@ -167,13 +167,15 @@ class SqliteStore(EmbeddedStore):
         """The end of a write. Runs even when whoever asked has gone meanwhile."""
         session_id = held.change.session.id
         del self._writing[session_id]
-        if failure is None:
-            self._numbers[session_id] = number
-            self._live.settle(held)
-        else:
-            self._live.undo(held)
-        if not future.done():
-            future.set_result(failure)
+        try:
+            if failure is None:
+                self._numbers[session_id] = number
+                self._live.settle(held)
+            else:
+                self._live.undo(held)
+        finally:
+            if not future.done():
+                future.set_result(failure)
 
     def _rows(self, held: Reservation) -> tuple[list[Row], int]:
         """What a change writes. A job is not written: it follows from its session."""
