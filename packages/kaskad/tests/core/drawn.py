@@ -50,7 +50,7 @@ CHANNELS = st.builds(
     ),
     length=st.sampled_from([6, 6, 8, 5]),
     beautify=st.sampled_from([False, False, False, True]),
-    lifetime=st.sampled_from([300, 60, 700, 20]),
+    lifetime=st.sampled_from([300, 700, 60, 20]),
     tries=st.sampled_from([3, 1, 2, 9]),
     restarts=st.integers(0, 2),
     cooldown=st.sampled_from([30, 1, 90]),
@@ -85,3 +85,5 @@ EDGES = st.sampled_from([0.0, -0.001, 0.001])
 AGES = timedelta(seconds=600)
 OPEN_AT_ONCE, AT_MOST = 3, 12
 LONG = 2000.0
+UNLIKELY_TWICE = 8
+"""Codes this long are not the same by chance in two sessions."""

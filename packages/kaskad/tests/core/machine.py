@@ -47,9 +47,11 @@ from packages.kaskad.tests.core.drawn import (
     OPEN_AT_ONCE,
     PEOPLE,
     PLACE,
+    UNLIKELY_TWICE,
     WHICH,
     WIDGETS,
 )
+from packages.kaskad.tests.core.scene import Outcome
 from packages.kaskad.tests.core.system import CoreSystem, System
 
 
@@ -212,10 +214,30 @@ class Verification(RuleBasedStateMachine):
     @rule(which=WHICH, other=WHICH, message=MESSAGE)
     def check_a_code_of_another_session(self, which: int, other: int, message: int) -> None:
         theirs = self._track(other)
-        typed = self._digits(theirs, message % len(theirs.messages) + 1) or "none"
-        self._check(self._track(which), typed, typed)
+        theirs_is = theirs.messages[message % len(theirs.messages)]
+        typed = self._digits(theirs, theirs_is.number) or "none"
+        mine = self._track(which)
+        answer = self._check(mine, typed, typed)
+        if mine is not theirs and len(typed) >= UNLIKELY_TWICE:
+            assert theirs_is.settings.beautify or answer is not True
 
-    def _check(self, track: Track, typed: str, meant: str) -> None:
+    @precondition(lambda self: self.tracks)
+    @rule(which=WHICH, edge=EDGES)
+    def check_when_ten_minutes_are_over(self, which: int, edge: float) -> None:
+        track = self._track(which)
+        for code, first in tuple(track.first_out.items()):
+            seconds = (first + AGES - self.system.now).total_seconds() + edge
+            if seconds <= 0:
+                continue
+            self._pass(seconds, asleep=False)
+            carrier = next((m for m in track.messages if m.code == code), None)
+            typed = carrier and self._digits(track, carrier.number)
+            answer = self._check(track, typed or "none", typed or "none")
+            twice = carrier is not None and carrier.settings.beautify
+            assert edge < 0 or answer is not True or typed in track.good or twice
+            return
+
+    def _check(self, track: Track, typed: str, meant: str) -> Outcome:
         now = self.system.now
         track.time_out(self.system.now)
         was_open, was_confirmed = track.is_open(now), self._is_confirmed(track)
@@ -257,6 +279,7 @@ class Verification(RuleBasedStateMachine):
                 "NoAvailableChannelsException",
             }
         self._hold_attempts(track, record)
+        return answer
 
     @precondition(lambda self: self.tracks)
     @rule(which=WHICH, another_way=st.booleans(), taken=st.booleans())

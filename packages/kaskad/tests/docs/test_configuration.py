@@ -54,7 +54,7 @@ def test_the_table_of_limits() -> None:
 
 
 def test_some_configurations_are_complete() -> None:
-    assert sum(param.values[0].startswith(COMPLETE) for param in SHOWN) >= 4
+    assert sum(str(param.values[0]).startswith(COMPLETE) for param in SHOWN) >= 4
 
 
 @pytest.mark.parametrize("text", SHOWN)

@@ -208,11 +208,15 @@ _REGISTRY: Registry[Any] = Registry().with_resource(
 
 def name_of(method: str, raw_path: bytes) -> str | None:
     """The call that a request means, read off the table of the tests and not the router's."""
-    path = raw_path.decode("latin-1")
-    if not path.startswith(BASE):
+    base, rest = BASE.encode(), raw_path.removeprefix(BASE.encode())
+    if not raw_path.startswith(base):
         return None
-    rest = path.removeprefix(BASE) or "/"
-    found = [n for n, m, shape in _PATHS if m == method and shape.match(rest)]
+    try:
+        parts = [unquote(part.decode(), errors="strict") for part in rest.split(b"/")]
+    except UnicodeDecodeError:
+        return None
+    rest_decoded = "/".join(part.replace("/", "\0") for part in parts) or "/"
+    found = [n for n, m, shape in _PATHS if m == method and shape.match(rest_decoded)]
     return found[0] if found else None
 
 

@@ -229,9 +229,7 @@ async def test_check_code_reads_its_body_first(house: House) -> None:
     request_id = await STATES["spent"](house)
 
     async def at(name: str, code: object, token: str | None = TOKEN) -> str | bool:
-        return await outcome(
-            house, "POST", f"/{name}/checkCode", body={"code": code}, token=token
-        )
+        return await outcome(house, "POST", f"/{name}/checkCode", body={"code": code}, token=token)
 
     assert await at("1", 5, None) == "UnauthorizedException"
     assert await at("1", 5) == "ValidateError"

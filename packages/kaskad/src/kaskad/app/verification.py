@@ -14,13 +14,14 @@ import msgspec
 import structlog
 from msgspec.structs import replace
 
+from kaskad.app.addresses import address_subject
 from kaskad.app.engine import Engine, Memo, Repeated
 from kaskad.app.polling import Departure, Hub
 from kaskad.app.ports import ApiToken, Catalog, Entropy, Remembered, Snapshot, Telemetry
 from kaskad.core import errors, inputs
 from kaskad.core.effects import Step
 from kaskad.core.limits import MINUTE, Window
-from kaskad.core.model import Session, State, Value, Widget
+from kaskad.core.model import Recipient, Session, State, Value, Widget
 from kaskad.core.recipients import mask, parse_query_recipient, parse_recipient
 from kaskad.core.session import Start
 from kaskad.core.view import View, refusal_of, status, view
@@ -40,7 +41,7 @@ class SendWish(Value, frozen=True, kw_only=True):
 
     widget_id: str
     recipient: str
-    address: str | None = None
+    user_ip: str | None = None
     locale: str | None = None
 
 
@@ -119,13 +120,10 @@ class Verifications:
         self, caller: ApiToken, wish: SendWish, idempotency: Idempotency | None = None
     ) -> Sent:
         """Begin a verification."""
-        self._check_form(wish)
+        to, address = self._read(caller, wish)
         widget = await self.widget(caller, wish.widget_id)
         if widget.blocked or not widget.active:
             raise errors.WidgetIsBlockedException
-        to = parse_recipient(wish.recipient, widget.region)
-        if to is None:
-            raise errors.ValidateError({"recipient": NUMBER_EXPECTED})
         test = widget.test_recipient(to.number, self._engine.clock.now())
         begin = Start(
             id=self._entropy.uuid(),
@@ -133,7 +131,7 @@ class Verifications:
             recipient=to,
             locale=wish.locale or widget.locale,
             lifetime_s=self._lifetime_s,
-            address=wish.address,
+            address=address,
             test=test,
         )
 
@@ -146,17 +144,22 @@ class Verifications:
 
         return await self._once(caller, idempotency, call, _sent_step, Sent)
 
-    def _check_form(self, wish: SendWish) -> None:
-        """Refuse what is malformed before anything is looked up."""
+    def _read(self, caller: ApiToken, wish: SendWish) -> tuple[Recipient, str | None]:
+        """The recipient and the address; every field that is malformed is named at once."""
         problems = {}
         if _uuid(wish.widget_id) is None:
             problems["widgetId"] = "a UUID"
         widget = self._snapshot.widgets.get(_uuid(wish.widget_id) or "")
-        region = widget.region if widget else self._region
-        if parse_recipient(wish.recipient, region) is None:
+        known = widget is not None and widget.tenant == caller.tenant
+        to = parse_recipient(wish.recipient, widget.region if widget and known else self._region)
+        if to is None:
             problems["recipient"] = NUMBER_EXPECTED
-        if problems:
+        address = None if wish.user_ip is None else address_subject(wish.user_ip)
+        if wish.user_ip is not None and address is None:
+            problems["userIp"] = "an IP address"
+        if problems or to is None:
             raise errors.ValidateError(problems)
+        return to, address
 
     async def _audit_test(self, caller: ApiToken, session: Session) -> None:
         try:
@@ -330,20 +333,9 @@ class Verifications:
 
     # --- what a caller may see -----------------------------------------------------------
 
-    async def _session(
-        self, caller: ApiToken, request_id: str, widget_id: str | None = None
-    ) -> Session:
+    async def _session(self, caller: ApiToken, request_id: str) -> Session:
         """The session of an id, if the caller may use it."""
-        known = _uuid(request_id)
-        session = await self._engine.read(known) if known else None
-        if session is None or session.tenant != caller.tenant:
-            await self._count_unknown(caller)
-            raise errors.SessionNotFoundException
-        if not caller.may_use(session.widget):
-            raise errors.ForbiddenException
-        if widget_id is not None and _uuid(widget_id) != session.widget:
-            raise errors.SessionNotFoundException
-        return session
+        return await self._allowed(caller, await self._own(caller, request_id))
 
     async def _session_of(
         self,
@@ -353,23 +345,45 @@ class Verifications:
         widget_id: str | None = None,
     ) -> Session:
         """The session of an id, if it verifies this recipient, given as in a query."""
-        if not any(c.isdecimal() for c in recipient or ""):
-            raise errors.ValidateError({"recipient": NUMBER_EXPECTED})
+        session = await self._own(caller, request_id)
+        number, problems = self._number(recipient or "", session), {}
+        if number is None:
+            problems["recipient"] = NUMBER_EXPECTED
         if widget_id is not None and _uuid(widget_id) is None:
-            raise errors.ValidateError({"widgetId": "a UUID"})
-        session = await self._session(caller, request_id, widget_id)
-        self._check_recipient(session, recipient or "")
+            problems["widgetId"] = "a UUID"
+        if problems:
+            raise errors.ValidateError(problems)
+        session = await self._allowed(caller, session)
+        if widget_id is not None and _uuid(widget_id) != session.widget:
+            raise errors.SessionNotFoundException
+        if number != session.recipient.number:
+            raise errors.PhoneNumberMismatchException
         return session
 
-    def _check_recipient(self, session: Session, text: str) -> None:
-        if text in {session.recipient.number, " " + session.recipient.number[1:]}:
-            return
-        widget = self._snapshot.widgets.get(session.widget)
+    async def _own(self, caller: ApiToken, request_id: str) -> Session | None:
+        """The session of an id, if the caller's tenant has one."""
+        known = _uuid(request_id)
+        session = await self._engine.read(known) if known else None
+        return session if session is not None and session.tenant == caller.tenant else None
+
+    async def _allowed(self, caller: ApiToken, session: Session | None) -> Session:
+        """The same session, if it is one and the caller may use it."""
+        if session is None:
+            await self._count_unknown(caller)
+            raise errors.SessionNotFoundException
+        if not caller.may_use(session.widget):
+            raise errors.ForbiddenException
+        return session
+
+    def _number(self, text: str, session: Session | None) -> str | None:
+        """The number that a query names, read as the session's widget reads numbers."""
+        if session is not None:
+            own = session.recipient.number
+            if text in (own, " " + own[1:]):
+                return own
+        widget = self._snapshot.widgets.get(session.widget) if session else None
         given = parse_query_recipient(text, widget.region if widget else self._region)
-        if given is None:
-            raise errors.ValidateError({"recipient": NUMBER_EXPECTED})
-        if given.number != session.recipient.number:
-            raise errors.PhoneNumberMismatchException
+        return None if given is None else given.number
 
     async def _again(self, session_id: str) -> Session:
         session = await self._engine.read(session_id)

@@ -1,6 +1,7 @@
 """The whole service as one ASGI application."""
 
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -14,7 +15,7 @@ from kaskad.core.errors import (
     MethodNotAllowedException,
     NotFoundException,
 )
-from kaskad.http.exchange import Receive, Scope, Send
+from kaskad.http.exchange import ALWAYS, Receive, Scope, Send, request_id_of
 from kaskad.http.guard import refused
 from kaskad.http.handler.endpoint import Handler
 from kaskad.http.handler.router import is_ours
@@ -41,9 +42,25 @@ class Application:
         if scope["type"] == "http" and is_ours(scope["raw_path"]):
             await self._handler(scope, receive, send)
         elif scope["type"] == "http":
-            await self._outside(scope, receive, send)
+            request_id = request_id_of(scope, self._handler.new_request_id)
+            await self._outside(scope, receive, _completed(send, request_id))
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1000})
+
+
+def _completed(send: Send, request_id: str) -> Send:
+    """Every answer carries some headers, whoever gives it."""
+    always = (*ALWAYS, (b"x-request-id", request_id.encode()))
+
+    async def complete(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            given = list(message["headers"])
+            names = {name for name, _ in given}
+            more = [header for header in always if header[0] not in names]
+            message = {**message, "headers": given + more}
+        await send(message)
+
+    return complete
 
 
 async def _refused(request: Request, problem: Exception) -> Response:

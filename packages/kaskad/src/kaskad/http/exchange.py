@@ -20,9 +20,10 @@ Header = tuple[bytes, bytes]
 LARGEST_BODY = 16 * 1024
 MOST_BRACKETS = 64
 BODY_WITHIN_S = 10.0
+LONGEST_LENGTH = 18
 LONGEST_REQUEST_ID = 64
 
-_ALWAYS: tuple[Header, ...] = (
+ALWAYS: tuple[Header, ...] = (
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
 )
@@ -80,7 +81,7 @@ class Call:
     async def body(self) -> bytes:
         """The whole body, if it is of a decent size and comes in good time."""
         declared = self.header(b"content-length")
-        if declared is not None and declared.isdigit() and int(declared) > LARGEST_BODY:
+        if declared is not None and _announces_too_much(declared):
             raise too_large()
         loop = asyncio.get_running_loop()
         try:
@@ -109,6 +110,12 @@ class Call:
             pass
 
 
+def _announces_too_much(declared: str) -> bool:
+    if not (declared.isascii() and declared.isdigit()):
+        return False
+    return len(declared) > LONGEST_LENGTH or int(declared) > LARGEST_BODY
+
+
 def too_large() -> ValidateError:
     """The refusal of a body that nobody should send."""
     return ValidateError({"body": f"at most {LARGEST_BODY} bytes"}, status=413)
@@ -130,11 +137,11 @@ def prefers_english(accepted: str) -> bool:
     english = russian = 0.0
     english_at = russian_at = 0
     for at, part in enumerate(accepted.lower().split(",")):
-        language, _, parameters = part.strip().partition(";")
-        quality = _quality(parameters)
-        if language.partition("-")[0] == "en" and quality > english:
+        tag, _, parameters = part.partition(";")
+        language, quality = tag.strip().partition("-")[0], _quality(parameters)
+        if language == "en" and quality > english:
             english, english_at = quality, at
-        elif language.partition("-")[0] in {"ru", "*"} and quality > russian:
+        elif language in {"ru", "*"} and quality > russian:
             russian, russian_at = quality, at
     if english == russian:
         return english > 0 and english_at < russian_at
@@ -180,7 +187,7 @@ async def answer(send: Send, reply: Reply, request_id: str) -> None:
     """Send a reply with the headers that every answer carries."""
     headers = [
         *reply.headers,
-        *_ALWAYS,
+        *ALWAYS,
         (b"x-request-id", request_id.encode()),
         (b"content-length", str(len(reply.body)).encode()),
     ]
@@ -198,8 +205,12 @@ def decode_json(body: bytes, kind: type[msgspec.Struct], content_type: str | Non
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError:
         raise ValidateError(_problems(body, kind)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise ValidateError({"body": "a JSON object in UTF-8"}) from None
+    except _NOT_JSON:
+        raise ValidateError(_JSON_EXPECTED) from None
+
+
+_NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_JSON_EXPECTED = {"body": "a JSON object in UTF-8"}
 
 
 def _is_json(content_type: str) -> bool:
@@ -208,7 +219,10 @@ def _is_json(content_type: str) -> bool:
 
 
 def _problems(body: bytes, kind: type[msgspec.Struct]) -> dict[str, str]:
-    given = msgspec.json.decode(body)
+    try:
+        given = msgspec.json.decode(body)
+    except _NOT_JSON:  # what follows the first wrong field has not been read yet
+        return _JSON_EXPECTED
     if not isinstance(given, dict):
         return {"body": "a JSON object"}
     problems = {}

@@ -1,6 +1,8 @@
 """Pages that show codes are for whoever sits at this service, and nobody else."""
 
 from collections.abc import Callable
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,6 +14,7 @@ Guard = Callable[[Request], Response | None]
 """Looks at a request and answers it if it must not go further."""
 
 _OWN = frozenset({"same-origin", "none"})
+_READING = frozenset({"GET", "HEAD"})
 
 
 def guard(*, local_only: bool) -> Guard:
@@ -32,14 +35,26 @@ def _is_strange(request: Request, *, local_only: bool) -> bool:
     )
     if forwarded or (local_only and not is_local(request.headers.get("host", ""))):
         return True
-    site = request.headers.get("sec-fetch-site", "none")
-    return request.method != "GET" and site not in _OWN
+    return request.method not in _READING and _is_from_elsewhere(request)
+
+
+def _is_from_elsewhere(request: Request) -> bool:
+    """Whether another site's page sends this; browsers that do not say so name its origin."""
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    if site is not None:
+        return site not in _OWN
+    return origin is not None and urlsplit(origin).netloc != request.headers.get("host")
 
 
 def is_local(host: str) -> bool:
     """Whether a Host header names the loopback itself."""
     name = host.rpartition(":")[0] if host.count(":") == 1 or "]:" in host else host
-    return name in {"localhost", "[::1]"} or name.startswith("127.")
+    if name.lower() == "localhost":
+        return True
+    try:
+        return ip_address(name.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 def refused(request: Request, refusal: KaskadError) -> Response:

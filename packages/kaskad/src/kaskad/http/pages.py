@@ -2,6 +2,7 @@
 
 from importlib.resources import files
 
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 _TYPES = {
@@ -37,6 +38,6 @@ class Pages:
         """A file, or 404."""
         body = self._files.get(name)
         if body is None:
-            return Response(status_code=404)
+            raise HTTPException(status_code=404)
         kind = _TYPES[name.rpartition(".")[2]]
         return Response(body, headers={**_HEADERS, "content-type": kind})

@@ -89,7 +89,7 @@ class Writer:
         try:
             for sql, values in _steps(operations):
                 self._db.execute(sql, values)
-        except Exception as failure:  # noqa: BLE001  # whatever it was: nothing of it is stored
+        except Exception as failure:  # whatever it was: nothing of it is stored
             self._roll_back()
             return failure
         return None

@@ -75,7 +75,7 @@ class SqlCatalog:
             await catalog.refresh()
             if watch:
                 catalog._held = await database.hold()
-                watching = catalog._watch(catalog._held)
+                watching = catalog._watch(catalog._held, poll_s)
                 catalog._watcher = asyncio.create_task(watching, name="catalog-watch")
         except BaseException:
             await catalog.close()

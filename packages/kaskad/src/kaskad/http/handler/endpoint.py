@@ -7,7 +7,6 @@ from typing import Final
 import msgspec
 import structlog
 
-from kaskad.app.addresses import address_subject
 from kaskad.app.callers import Callers
 from kaskad.app.polling import ClientLeft
 from kaskad.app.ports import ApiToken, Clock, Entropy, StoreUnavailableError, Telemetry
@@ -77,7 +76,7 @@ class Handler:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         began = self._clock.now()
-        call = Call(scope, receive, request_id_of(scope, self._new_request_id))
+        call = Call(scope, receive, request_id_of(scope, self.new_request_id))
         found = match(scope["raw_path"])
         route = found[0].get(scope["method"]) if found else None
         name, status = route.name if route else "none", 0
@@ -98,7 +97,8 @@ class Handler:
             seconds = (self._clock.now() - began).total_seconds()
             self._telemetry.answered(name, status, seconds)
 
-    def _new_request_id(self) -> str:
+    def new_request_id(self) -> str:
+        """An id for a request whose caller gave it none."""
         return self._entropy.token(8).hex()
 
     def _known(self, problem: Exception, call: Call) -> errors.KaskadError:
@@ -135,15 +135,10 @@ class Handler:
     async def _send(self, call: Call, caller: ApiToken, _: str) -> Reply:
         raw = await call.body()
         body: wire.SendRequest = decode_json(raw, wire.SendRequest, call.header(b"content-type"))
-        address = None
-        if body.userIp is not None:
-            address = address_subject(body.userIp)
-            if address is None:
-                raise errors.ValidateError({"userIp": "an IP address"})
         wish = SendWish(
             widget_id=body.widgetId,
             recipient=body.recipient,
-            address=address,
+            user_ip=body.userIp,
             locale=body.locale,
         )
         key = _idempotency(call, "send", body)
@@ -210,7 +205,7 @@ class Handler:
             caller,
             request_id,
             another_way=body.next,
-            idempotency=_idempotency(call, f"resend {request_id}", body),
+            idempotency=_idempotency(call, f"resend {request_id.lower()}", body),
         )
         return _success(201, done)
 

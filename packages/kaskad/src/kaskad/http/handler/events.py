@@ -10,7 +10,7 @@ from datetime import timedelta
 import msgspec
 
 from kaskad.app.polling import ClientLeft
-from kaskad.app.ports import ApiToken, Clock
+from kaskad.app.ports import ApiToken, Clock, StoreUnavailableError
 from kaskad.app.verification import ChannelAnswer, Verifications
 from kaskad.core.errors import KaskadError, LongPollingTimeoutException
 from kaskad.core.model import State
@@ -19,7 +19,9 @@ from kaskad.http.exchange import Call, Send, error_reply
 from kaskad.http.handler import wire
 
 KEEP_ALIVE_S = 15.0
+EARLY_S = 0.1
 LONGEST_S = 300
+LONGEST_ID = 18
 _NO_VIEW = 0
 _FINAL = frozenset({State.CLOSED, State.SPENT, State.EXHAUSTED})
 
@@ -37,7 +39,8 @@ class EventStream:
         """Stream until the session is over, the client leaves, or the service drains."""
         session = await self._verifications.follow(caller, request_id)
         last = call.header(b"last-event-id") or ""
-        version = int(last) if last.isdigit() and last.isascii() else (since or _NO_VIEW)
+        known = last.isascii() and last.isdigit() and len(last) <= LONGEST_ID
+        version = int(last) if known else (since or _NO_VIEW)
         await self._open(call, send)
         ends = self._clock.now() + timedelta(seconds=LONGEST_S)
         try:
@@ -45,8 +48,8 @@ class EventStream:
                 version, final = await self._step(call, session.id, version, send)
                 if final:
                     break
-        except (ClientLeft, KaskadError):
-            pass
+        except (ClientLeft, KaskadError, StoreUnavailableError):
+            pass  # it has begun: an end is all that can be said, and a browser comes again
         await send({"type": "http.response.body", "body": b""})
         return OK
 
@@ -64,13 +67,15 @@ class EventStream:
         self, call: Call, session_id: str, version: int, send: Send
     ) -> tuple[int, bool]:
         """Send the next event, or a sign of life; the version sent, and whether it was the last."""
+        sleepy_at = self._clock.now() + timedelta(seconds=KEEP_ALIVE_S - EARLY_S)
         try:
             found = await self._verifications.next_view(
                 session_id, version, call.departed, timeout_s=KEEP_ALIVE_S
             )
         except LongPollingTimeoutException:
             await _chunk(send, b": still here\n\n")
-            return version, self._verifications.draining
+            # Woken early: the service drains, or a newer reader needs the place.
+            return version, self._clock.now() < sleepy_at or self._verifications.draining
         await _chunk(send, self._event(found, call))
         return found.version, found.session.state in _FINAL
 

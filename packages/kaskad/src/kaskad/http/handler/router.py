@@ -48,11 +48,10 @@ def match(raw_path: bytes) -> Match | None:
         return None
     if len(parts) == _PAIR:
         first, last = parts
-        routes = _BY_ENDS.get((_PAIR, last))
-        if routes is not None and first != _WIDGET:
-            return routes, first
-        routes = _BY_ENDS.get((_PAIR, first))
-        return (routes, last) if routes is not None and first == _WIDGET else None
+        if first == _WIDGET:
+            return _BY_ENDS[_PAIR, _WIDGET], last
+        routes = None if last == _WIDGET else _BY_ENDS.get((_PAIR, last))
+        return (routes, first) if routes is not None else None
     if len(parts) == _TRIPLE:
         routes = _BY_ENDS.get((_TRIPLE, f"{parts[0]}/{parts[2]}"))
         return (routes, parts[1]) if routes is not None else None
