@@ -31,6 +31,7 @@ FLAGS = [
     "--disable-sync",
 ]
 SAME_SITE_SCHEMES = {"http", "https", "ws", "wss"}
+PICTURES = os.environ.get("KASKAD_SCREENSHOTS", "")
 # A held poll that nothing happened to.
 ALWAYS_EXPECTED = {408}
 
@@ -128,8 +129,8 @@ class Person:
         self.offline = False
         self.troubles: list[str] = []
         self.paths: list[str] = []
+        self.test = os.environ.get("PYTEST_CURRENT_TEST", "").split("::")[-1].split(" ")[0]
         self._pictures = 0
-        self._name = ""
         page.on("console", self._hear)
         page.on("pageerror", lambda error: self.troubles.append(f"page error: {error}"))
         page.on("request", self._note)
@@ -157,18 +158,23 @@ class Person:
             self.troubles.append(f"request to another host: {request.url}")
 
     def see(self, name: str) -> None:
-        """Look at the step as it is now; nothing may stick out of the page."""
-        page = self.page
-        sticks_out = page.evaluate(
-            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        )
-        assert sticks_out <= 0, f"{name}: {sticks_out} px to scroll sideways"
-        folder = os.environ.get("KASKAD_SCREENSHOTS")
-        if folder:
-            self._pictures += 1
-            look = f"{self.look.width}-{self.look.scheme}-{self.look.locale[:2]}"
-            file = f"{self._name}-{look}-{self._pictures:02}-{name}.png"
-            page.screenshot(path=Path(folder) / file, full_page=True)
+        """Look at the step as it is now, on both kinds of screen; nothing may stick out."""
+        for look in sorted((DESKTOP, PHONE), key=lambda each: each.width == self.look.width):
+            self.page.set_viewport_size({"width": look.width, "height": look.height})
+            sticks_out = self.page.evaluate(
+                "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+            )
+            assert sticks_out <= 0, f"{name}: {sticks_out} px to scroll sideways at {look.width}"
+            if PICTURES:
+                self._picture(Path(PICTURES), f"{name}-{look.width}")
+        self._pictures += 1
+
+    def _picture(self, folder: Path, name: str) -> None:
+        for scheme in ("light", "dark"):
+            self.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+            file = f"{self.test}-{self._pictures:02}-{name}-{scheme}.png"
+            self.page.screenshot(path=folder / file, full_page=True)
+        self.page.emulate_media(color_scheme="dark" if self.look.scheme == "dark" else "light")
 
     def verify(self) -> None:
         assert self.troubles == []
@@ -239,7 +245,7 @@ class Person:
 
 
 @contextmanager
-def person(browser: Browser, demo: Demo, look: Look, name: str = "") -> Iterator[Person]:
+def person(browser: Browser, demo: Demo, look: Look) -> Iterator[Person]:
     """Somebody with a browser profile of their own; at the end nothing may have gone wrong."""
     context = browser.new_context(
         viewport={"width": look.width, "height": look.height},
@@ -251,7 +257,6 @@ def person(browser: Browser, demo: Demo, look: Look, name: str = "") -> Iterator
     context.set_default_timeout(8_000)
     try:
         somebody = Person(context.new_page(), demo, look)
-        somebody._name = name
         yield somebody
         somebody.verify()
     finally:

@@ -74,7 +74,7 @@ def test_the_defaults(tmp_path: Path) -> None:
         "default_region": "RU",
         "long_poll_timeout": 25,
         "log_level": "info",
-        "log_format": "json",
+        "log_format": "auto",
     }
     assert settings.database_url == f"sqlite:///{tmp_path}/var/kaskad.db"
 

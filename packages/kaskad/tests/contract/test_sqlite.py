@@ -251,3 +251,11 @@ async def test_batches_larger_than_a_statement_are_whole(tmp_path: Path) -> None
     assert failures == [None]
     assert db.execute("SELECT count(*), max(key) FROM records").fetchall() == [(2500, 2499)]
     db.close()
+
+
+async def test_only_the_owner_may_read_the_file(path: Path, clock: FakeClock) -> None:
+    store = await SqliteStore.open(path, clock.now)
+    await put(store)
+    for file in (path, path.with_name(path.name + "-wal")):
+        assert file.stat().st_mode & 0o077 == 0
+    await store.close()

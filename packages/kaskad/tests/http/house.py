@@ -101,13 +101,13 @@ def configuration(
     channels = {c.id: c for c in (*_CHANNELS, *extra)}
     settings = _OUTCOMES | (outcomes or {})
     providers = {
-        (tenant, f"{name}-provider"): Provider(
-            id=f"{name}-provider",
+        (tenant, c.provider): Provider(
+            id=c.provider,
             tenant=tenant,
             driver="simulator",
-            settings=settings.get(name, {"delay": 0.2}),
+            settings=settings.get(c.id, {"delay": 0.2}),
         )
-        for name in channels
+        for c in channels.values()
         for tenant in (TENANT, FOREIGN_TENANT)
     }
     return Snapshot(

@@ -189,21 +189,22 @@ class Verifications:
 
         async def look() -> ChannelAnswer | None:
             now = await self._again(session.id)
-            if not await self._is_news(now, since):
+            if not await self._is_news(now, since, session.view_version):
                 return None
             await self._seen(now)
             return ChannelAnswer(session=now, view=view(now))
 
         return await self._hub.hold(session.id, look, timeout_s=self._hold_s, departed=departed)
 
-    async def _is_news(self, session: Session, since: int | None) -> bool:
+    async def _is_news(self, session: Session, since: int | None, began_at: int) -> bool:
+        """Whether a poll answers now; ``began_at`` is the version when it came."""
         if session.state in {State.CLOSED, State.SPENT, State.EXHAUSTED}:
             return True
         if since is not None:
             return session.view_version != since
         if session.state is State.WAIT:
             return False
-        if refusal_of(session) is not None:
+        if refusal_of(session) is not None or session.view_version != began_at:
             return True
         marks = await self._engine.store.marks(session.id)
         return marks.delivered_view != session.view_version

@@ -43,7 +43,7 @@ KEY = Form(KEY_FORM, _key, secret=True)
 DATABASE = Form("sqlite:///PATH", _database)
 SESSIONS = Form("nothing (beside the database) or sqlite:///PATH", lambda v: v and _database(v))
 LOG_LEVEL = one_of(("debug", "info", "warning", "error"))
-LOG_FORMAT = one_of(("json", "console"))
+LOG_FORMAT = one_of(("auto", "json", "console"))
 
 
 class ServerSettings(BaseSettings):
@@ -64,7 +64,7 @@ class ServerSettings(BaseSettings):
     default_region: Annotated[str, REGION] = "RU"
     long_poll_timeout: Annotated[int, SECONDS] = 25
     log_level: Annotated[str, LOG_LEVEL] = "info"
-    log_format: Annotated[str, LOG_FORMAT] = "json"
+    log_format: Annotated[str, LOG_FORMAT] = "auto"
 
     @property
     def keys(self) -> tuple[bytes, ...]:

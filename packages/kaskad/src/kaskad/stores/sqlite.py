@@ -293,6 +293,8 @@ def _take_lock(path: Path) -> IO[bytes]:
 
 
 def _connect(path: Path) -> apsw.Connection:
+    if not path.exists():
+        path.touch(mode=0o600)  # it holds phone numbers
     try:
         db = apsw.Connection(str(path), statementcachesize=64)
         _prepare(db, path)

@@ -14,13 +14,13 @@ _NUMBER = re.compile(r"\+\d{8,15}(?!\d)")
 
 
 def configure(*, level: str, form: str) -> None:
-    """Set the logs of this process up; ``form`` is ``json``, ``text`` or ``auto``.
+    """Set the logs of this process up; ``form`` is ``json``, ``console`` or ``auto``.
 
-    ``auto`` is text on a terminal and JSON elsewhere.
+    ``auto`` is for people on a terminal and JSON elsewhere.
     """
     on_terminal = sys.stderr.isatty()
     renderer: Any = structlog.processors.JSONRenderer(ensure_ascii=False)
-    if form == "text" or (form == "auto" and on_terminal):
+    if form == "console" or (form == "auto" and on_terminal):
         renderer = structlog.dev.ConsoleRenderer(colors=on_terminal)
     number = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Any] = [
