@@ -172,6 +172,7 @@ class Person:
     def _picture(self, folder: Path, name: str) -> None:
         for scheme in ("light", "dark"):
             self.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+            self.page.wait_for_timeout(250)  # the buttons' colours change gradually
             file = f"{self.test}-{self._pictures:02}-{name}-{scheme}.png"
             self.page.screenshot(path=folder / file, full_page=True)
         self.page.emulate_media(color_scheme="dark" if self.look.scheme == "dark" else "light")

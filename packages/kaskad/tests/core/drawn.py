@@ -10,6 +10,7 @@ from kaskad.core.model import (
     LaunchSettings,
     NumberType,
     Recipient,
+    ReportKind,
     Template,
     WidgetLimits,
 )
@@ -82,6 +83,17 @@ CURRENT_OR_ANY = st.sampled_from([None, None, None, None, None, 1, 2, 3, 0, 99])
 JUMPS = st.sampled_from([1.0, 31.0, 30.0, 5.0, 0.001, 31.0, 10.0, 61.0, 31.0, 120.0, 300.0])
 NEAREST = st.sampled_from([0, 1, 0, 2, 0, 1, 3, 5])
 EDGES = st.sampled_from([0.0, -0.001, 0.001])
+KINDS = st.sampled_from(ReportKind)
+PLANS = st.sampled_from(
+    [
+        ("accept",),
+        (),
+        ("accept",),
+        ("report", "accept"),
+        ("unsure",),
+        ("report", "report", "unsure"),
+    ]
+)
 AGES = timedelta(seconds=600)
 OPEN_AT_ONCE, AT_MOST = 3, 12
 LONG = 2000.0

@@ -22,16 +22,14 @@ from kaskad.core.model import (
     Channel,
     Closing,
     CodeType,
-    LaunchState,
     ReportKind,
     Session,
     State,
     Widget,
     WidgetLimits,
 )
-from kaskad.core.session import KEPT_ENTRIES, TABLE
-from kaskad.core.view import View, view, wake_at
-from packages.kaskad.tests.core.books import OUT, WAITING, Track, has_room
+from kaskad.core.view import View, wake_at
+from packages.kaskad.tests.core.books import OUT, WAITING, Message, Track, has_room
 from packages.kaskad.tests.core.drawn import (
     ADDRESSES,
     AGES,
@@ -40,6 +38,7 @@ from packages.kaskad.tests.core.drawn import (
     CURRENT_OR_ANY,
     EDGES,
     JUMPS,
+    KINDS,
     LIMITS,
     LONG,
     MESSAGE,
@@ -47,9 +46,18 @@ from packages.kaskad.tests.core.drawn import (
     OPEN_AT_ONCE,
     PEOPLE,
     PLACE,
+    PLANS,
     UNLIKELY_TWICE,
     WHICH,
     WIDGETS,
+)
+from packages.kaskad.tests.core.promises import (
+    hold_attempts,
+    hold_history,
+    hold_moves,
+    hold_parked,
+    hold_record,
+    hold_transition,
 )
 from packages.kaskad.tests.core.scene import Outcome
 from packages.kaskad.tests.core.system import CoreSystem, System
@@ -87,7 +95,7 @@ class Verification(RuleBasedStateMachine):
                 replace(channel, id=f"c{place}") for place, channel in enumerate(channels)
             )
             self._configure(name)
-        self.send(0, 0, None, taken=True)
+        self.send(0, 0, None, plan=("accept",), kind=ReportKind.DELIVERED)
 
     def _configure(self, name: str) -> None:
         self.system.configure(self.widgets[name], self.cascades[name])
@@ -143,8 +151,7 @@ class Verification(RuleBasedStateMachine):
                 candidates.append(message.answer_by)
             elif message.out_at is not None:
                 candidates.append(track.deadline(message))
-                cooldown = timedelta(seconds=message.settings.restart_cooldown_s)
-                candidates.append(message.out_at + cooldown)
+                candidates.append(self._cool_at(message))
         candidates.extend(first + AGES for first in track.first_out.values())
         return (instant for instant in candidates if instant > self.system.now)
 
@@ -162,9 +169,17 @@ class Verification(RuleBasedStateMachine):
         widget=st.integers(0, 1),
         person=st.integers(0, 1),
         address=st.sampled_from(ADDRESSES),
-        taken=st.booleans(),
+        plan=PLANS,
+        kind=KINDS,
     )
-    def send(self, widget: int, person: int, address: str | None, taken: bool) -> None:
+    def send(
+        self,
+        widget: int,
+        person: int,
+        address: str | None,
+        plan: tuple[str, ...],
+        kind: ReportKind,
+    ) -> None:
         name, to, now = WIDGETS[widget], PEOPLE[person], self.system.now
         limits = self.widgets[name].limits
         asked = self.asked.setdefault(to.number, [])
@@ -190,9 +205,20 @@ class Verification(RuleBasedStateMachine):
         track = Track(answer.session, name, to.number, record, [now])
         self.tracks.append(track)
         track.observe(record, self.system.now)
-        self._hold_record(track, record)
-        if taken:
-            self._accept(track, record.current, None, None)
+        hold_record(track, record, self.system.jobs(track.id), now)
+        self._hand_over(track, plan, kind)
+
+    def _hand_over(self, track: Track, plan: tuple[str, ...], kind: ReportKind) -> None:
+        """What happens to a fresh launch at once, before anybody else does anything."""
+        number = track.last.current
+        for act in plan:
+            match act:
+                case "accept":
+                    self._accept(track, number, None, None)
+                case "report":
+                    self._report(track, number, kind)
+                case _:
+                    self._fail(track, number, act)
 
     @precondition(lambda self: self.tracks)
     @rule(
@@ -278,47 +304,81 @@ class Verification(RuleBasedStateMachine):
                 "ResendChannelException",
                 "NoAvailableChannelsException",
             }
-        self._hold_attempts(track, record)
+        hold_attempts(track, record)
         return answer
 
     @precondition(lambda self: self.tracks)
-    @rule(which=WHICH, another_way=st.booleans(), taken=st.booleans())
-    def resend(self, which: int, another_way: bool, taken: bool) -> None:
-        track, now = self._track(which), self.system.now
-        track.time_out(self.system.now)
+    @rule(
+        which=WHICH,
+        another_way=st.sampled_from([False, False, True]),
+        patience=st.sampled_from([None, 0.0, None, -0.001]),
+        plan=PLANS,
+        kind=KINDS,
+    )
+    def resend(
+        self,
+        which: int,
+        another_way: bool,
+        patience: float | None,
+        plan: tuple[str, ...],
+        kind: ReportKind,
+    ) -> None:
+        track = self._track(which)
+        if patience is not None:
+            self._cool_down(track, patience)
+        now = self.system.now
+        track.time_out(now)
         limits, before = self.widgets[track.widget].limits, track.last
         was_open, room = track.is_open(now), has_room(track.asked, limits, now)
         count = len(track.messages)
         answer = self.system.resend(track.id, another_way=another_way)
         asked = answer is True
         record = self._seen(track, inputs.Resend(), asked=asked)
-        if asked:
-            assert was_open
-            assert room
-            assert not self.widgets[track.widget].blocked
-            assert record.launch.asked
-            assert len(track.messages) > count
-            current = track.messages[before.current - 1]
-            assert before.state is not State.WAIT or now >= current.answer_by
-            if before.state is State.SENT and now < track.deadline(current):
-                assert current.out_at is not None
-                cooldown = timedelta(seconds=current.settings.restart_cooldown_s)
-                assert now >= current.out_at + cooldown
-            track.asked.append(now)
-            self.asked[track.number].append(now)
-            if taken:
-                self._accept(track, record.current, None, None)
-        elif answer == "RateLimitException":
-            assert not room
-        else:
-            assert answer in {
-                "NoAvailableChannelsException",
-                "RestartCooldownActiveException",
-                "AttemptsExpiredException",
-                "SessionAlreadyConfirmedException",
-            }
-            confirmed = record.confirmed_at is not None
-            assert (answer == "SessionAlreadyConfirmedException") == confirmed
+        match answer:
+            case True:
+                assert was_open
+                assert room
+                assert len(track.messages) > count
+                self._hold_resend(track, before, another_way=another_way)
+                track.asked.append(now)
+                self.asked[track.number].append(now)
+                self._hand_over(track, plan, kind)
+            case "RateLimitException":
+                assert not room
+            case "RestartCooldownActiveException":
+                assert record.state in {State.WAIT, State.SENT}
+                assert now < self._cool_at(track.messages[record.current - 1])
+            case "SessionAlreadyConfirmedException":
+                assert record.confirmed_at is not None
+            case _:
+                assert answer in {"NoAvailableChannelsException", "AttemptsExpiredException"}
+                assert record.confirmed_at is None
+
+    def _cool_at(self, message: Message) -> datetime:
+        """When a message may be followed by another that somebody asks for."""
+        counted_from = message.answer_by if message.out_at is None else message.out_at
+        return counted_from + timedelta(seconds=message.settings.restart_cooldown_s)
+
+    def _cool_down(self, track: Track, edge: float) -> None:
+        seconds = (
+            self._cool_at(track.messages[track.last.current - 1]) - self.system.now
+        ).total_seconds()
+        if seconds + edge > 0:
+            self._pass(seconds + edge, asleep=False)
+
+    def _hold_resend(self, track: Track, before: Session, *, another_way: bool) -> None:
+        """A granted resend: in its time, on a channel that was free for it."""
+        now, launch = self.system.now, track.last.launch
+        assert launch.asked
+        assert not self.widgets[track.widget].blocked
+        current = track.messages[before.current - 1]
+        assert before.state is not State.WAIT or now >= current.answer_by
+        if before.state is State.SENT and now < track.deadline(current):
+            assert now >= self._cool_at(current)
+        again = sum(message.channel == launch.channel for message in track.messages) - 1
+        configured = next(c for c in self.cascades[track.widget] if c.id == launch.channel)
+        assert again <= (0 if another_way else configured.settings.number_of_restart)
+        assert launch.channel not in before.barred
 
     @precondition(lambda self: self.tracks)
     @rule(which=WHICH, way=st.sampled_from(["complete", "check_and_complete"]))
@@ -346,9 +406,11 @@ class Verification(RuleBasedStateMachine):
         if not really:
             return
         track.time_out(self.system.now)
+        was_confirmed = self._is_confirmed(track)
         answer = self.system.cancel(track.id)
         record = self._seen(track, inputs.Cancel())
-        assert isinstance(answer, bool)
+        assert answer in {True, False}
+        assert not (answer and was_confirmed)
         assert (record.state is State.CLOSED) or record.confirmed_at is not None
 
     @precondition(lambda self: self.tracks)
@@ -382,11 +444,18 @@ class Verification(RuleBasedStateMachine):
         self, track: Track, number: int, code: str | None, code_type: CodeType | None
     ) -> None:
         track.time_out(self.system.now)
-        self.system.accept(track.id, number, code, code_type)
-        self._seen(
-            track,
-            inputs.Accepted(launch=number, code=code, code_type=code_type),
+        before, message = track.last, track.message(number)
+        event = inputs.Accepted(launch=number, code=code, code_type=code_type)
+        now_sent = (
+            message is not None
+            and message.fate == WAITING
+            and track.is_open(self.system.now)
+            and before.state is State.WAIT
         )
+        self.system.accept(track.id, number, code, code_type)
+        record = self._seen(track, event)
+        if now_sent and message is not None:
+            hold_parked(message, record, self.system.now)
 
     @precondition(lambda self: self.tracks)
     @rule(
@@ -396,7 +465,9 @@ class Verification(RuleBasedStateMachine):
     )
     def fail(self, which: int, launch: int | None, answer: str) -> None:
         track = self._track(which)
-        number = self._number(track, launch)
+        self._fail(track, self._number(track, launch), answer)
+
+    def _fail(self, track: Track, number: int, answer: str) -> None:
         track.time_out(self.system.now)
         getattr(self.system, answer)(track.id, number)
         kinds: dict[str, type[inputs.Rejected | inputs.Errored | inputs.Unsure]] = {
@@ -407,12 +478,15 @@ class Verification(RuleBasedStateMachine):
         self._seen(track, kinds[answer](launch=number))
 
     @precondition(lambda self: self.tracks)
-    @rule(which=WHICH, launch=CURRENT_OR_ANY, kind=st.sampled_from(ReportKind))
+    @rule(which=WHICH, launch=CURRENT_OR_ANY, kind=KINDS)
     def report(self, which: int, launch: int | None, kind: ReportKind) -> None:
-        track, now = self._track(which), self.system.now
-        number = self._number(track, launch)
-        track.time_out(self.system.now)
-        was_open, message = track.is_open(now), track.message(number)
+        track = self._track(which)
+        self._report(track, self._number(track, launch), kind)
+
+    def _report(self, track: Track, number: int, kind: ReportKind) -> None:
+        now = self.system.now
+        track.time_out(now)
+        before, was_open, message = track.last, track.is_open(now), track.message(number)
         due = (
             message is not None
             and message.fate == OUT
@@ -421,6 +495,9 @@ class Verification(RuleBasedStateMachine):
         )
         self.system.report(track.id, number, kind)
         record = self._seen(track, inputs.Reported(launch=number, kind=kind))
+        due_at = wake_at(before)
+        if kind is ReportKind.UNDELIVERED and number != before.current:
+            assert record.current == before.current or (due_at is not None and due_at <= now)
         if kind is ReportKind.CONFIRMED and was_open and due:
             assert record.confirmed_at == now or record.over is State.EXHAUSTED
         if kind is ReportKind.DECLINED and due and was_open and record.confirmed_at is None:
@@ -479,76 +556,16 @@ class Verification(RuleBasedStateMachine):
         if record.confirmed_at is not None and last.confirmed_at is None:
             assert record.confirmed_at == now
             assert hit or track.was_told(event, now)
+            assert record.expires_at == max(last.expires_at, now + timedelta(seconds=300))
             track.good = {self._digits(track, message.number) for message in track.live(now)}
-        self._hold_transition(last, record, event)
-        self._hold_history(last, record)
-        self._hold_record(track, record)
+        hold_transition(last, record, event, now)
+        hold_history(last, record, now)
+        hold_moves(track, last, record, now)
+        hold_record(track, record, self.system.jobs(track.id), now)
         if not isinstance(event, inputs.CheckCode):
-            self._hold_attempts(track, record)
+            hold_attempts(track, record)
         assert sum(launch.asked for launch in record.launches) == len(track.asked) + asked
         return record
-
-    # --- what must hold
-
-    def _hold_transition(self, last: Session, record: Session, event: inputs.Input) -> None:
-        reached = {last.state}
-        while True:
-            more = {to for state in reached for to in TABLE[inputs.Tick][state].to}
-            if more <= reached:
-                break
-            reached |= more
-        due = wake_at(last)
-        if due is None or due > self.system.now:
-            reached = {last.state}
-        allowed = {to for state in reached for to in TABLE[type(event)][state].to}
-        assert record.state in allowed, (last.state, event, record.state)
-
-    def _hold_history(self, last: Session, record: Session) -> None:
-        """What has happened stays happened."""
-        assert (record.version == last.version) == (record == last)
-        assert record.version >= last.version
-        assert record.view_version >= last.view_version
-        assert view(record) == view(last) or record.view_version > last.view_version
-        assert record.misses >= last.misses
-        charged = dict(record.channel_misses)
-        assert all(charged[name] >= count for name, count in last.channel_misses)
-        assert record.expires_at >= last.expires_at
-        assert set(record.barred) >= set(last.barred)
-        assert len(record.codes) >= len(last.codes)
-        for name in ("confirmed_at", "over", "closing"):
-            assert getattr(last, name) in {None, getattr(record, name)}
-        assert record.timeline[: len(last.timeline)] == last.timeline
-
-    def _hold_record(self, track: Track, record: Session) -> None:
-        """What is true of every record at every time."""
-        waits = record.state is State.WAIT and not record.launch.unsure
-        assert self.system.jobs(track.id) == ({record.current} if waits else set())
-        if waits:
-            assert track.messages[record.current - 1].fate == WAITING
-        open_ = record.over is None and record.closing is None
-        assert not open_ or record.launch.state is not LaunchState.FAILED
-        due = wake_at(record)
-        assert (due is None) == (record.state is State.CLOSED)
-        assert due is None or due <= record.expires_at
-        self._hold_timeline(record)
-
-    def _hold_timeline(self, record: Session) -> None:
-        instants = [entry.at for entry in record.timeline]
-        assert instants == sorted(instants)
-        assert not instants or instants[-1] <= self.system.now
-        assert len(instants) <= KEPT_ENTRIES + 4 * len(record.launches)
-
-    def _hold_attempts(self, track: Track, record: Session) -> None:
-        """The record charges what the books charge: never less, and never to somebody else."""
-        assert record.misses == track.misses
-        assert dict(record.channel_misses) == track.channel_misses
-        shown = view(record)
-        if not isinstance(shown, View):
-            return
-        current = track.messages[record.current - 1]
-        rest = min(track.rest(current), record.code_attempts - track.misses)
-        typed_here = current.code_type is CodeType.CODE
-        assert shown.remaining_code_attempts == (max(0, rest) if typed_here else 0)
 
     def teardown(self) -> None:
         for _ in range(2):

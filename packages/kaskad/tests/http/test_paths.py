@@ -6,7 +6,7 @@ from kaskad.http.exchange import prefers_english
 from kaskad.http.handler.router import is_ours, match
 from packages.kaskad.tests.builders import NUMBER, TOKEN
 from packages.kaskad.tests.http.expected import BASE, METHODS
-from packages.kaskad.tests.http.house import KAZAKH, OTHER, SMS, UNKNOWN_ID, House
+from packages.kaskad.tests.http.house import BRITISH, OTHER, SMS, UNKNOWN_ID, House
 
 NAMED = UNKNOWN_ID.encode()
 
@@ -232,12 +232,12 @@ async def test_a_missing_recipient_is_malformed_where_it_is_needed(house: House)
 
 
 async def test_a_number_is_read_as_its_widget_reads_numbers(house: House) -> None:
-    body = {"widgetId": KAZAKH, "recipient": "8 (701) 234-56-78"}
+    body = {"widgetId": BRITISH, "recipient": "07400 123456"}
     answer = await house.api.post("/", body)
-    assert answer.json["recipient"] == "+77012345678"
+    assert answer.json["recipient"] == "+447400123456"
     request_id = answer.json["requestId"]
 
-    for form in ("8 (701) 234-56-78", "+77012345678", " 77012345678"):
+    for form in ("07400 123456", "+447400123456", " 447400123456"):
         asked = form.replace(" ", "%20").replace("+", "%2B")
         answer = await house.api.get(f"/{request_id}/status?recipient={asked}")
         assert answer.outcome is False

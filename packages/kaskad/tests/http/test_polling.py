@@ -163,7 +163,9 @@ async def test_each_of_several_pollers_sees_every_view(house: House) -> None:
     assert len(seen[0]) >= newest - 2
 
 
-async def test_a_change_wakes_everybody(house: House) -> None:
+@pytest.mark.parametrize("hasty", [False, True])
+async def test_a_change_wakes_everybody(house: House, hasty: bool) -> None:
+    house.store.hasty = hasty
     request_id = await house.begin()
     calls = [await poll(house, request_id) for _ in range(4)]
     calls += [await poll_status(house, request_id) for _ in range(4)]
@@ -369,3 +371,20 @@ async def test_a_session_that_vanishes_is_not_found(house: House) -> None:
     house.hub.wake(request_id)
     await house.clock.advance()
     assert held.answer().outcome == "SessionNotFoundException"
+
+
+@pytest.mark.parametrize("call", ["complete", "cancel", "resend"])
+async def test_a_session_that_vanishes_before_it_is_acted_on_is_not_found(
+    house: House, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    request_id = await house.sent()
+    load, reads = house.store.load, 0
+
+    async def once(session_id: str) -> object:
+        nonlocal reads
+        reads += 1
+        return await load(session_id) if reads == 1 else None
+
+    monkeypatch.setattr(house.store, "load", once)
+    answer = await house.api.post(f"/{request_id}/{call}")
+    assert answer.outcome == "SessionNotFoundException"

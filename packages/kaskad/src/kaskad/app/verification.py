@@ -437,6 +437,10 @@ class Verifications:
                 return await call(memo)
             except Repeated:
                 continue
+            except errors.KaskadError:
+                # The same call, made at the same time, may be what this one is refused for.
+                if await store.remembered(key, clock.now()) is None:
+                    raise
 
 
 def _sent(session: Session) -> Sent:

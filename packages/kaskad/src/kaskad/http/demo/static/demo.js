@@ -24,7 +24,10 @@ let config = null;
 let run = null; // the verification on screen: { requestId, recipient, widgetId, stop, channel, ended, answers }
 let step = "start";
 let checking = false;
+let refused = { code: "", at: -Infinity }; // the last wrong code and when the page learned of it
 let sending = false;
+
+const REFLEX_MS = 1000;
 
 function show(name, { focus = true } = {}) {
   step = name;
@@ -109,7 +112,7 @@ async function send() {
   } catch (error) {
     if (error.name !== "ApiError") throw error;
     if (error.type === "ValidateError") {
-      recipientError(error.message);
+      recipientError(error.payload?.recipient ? t("errNumber", { message: error.message }) : error.message);
       $("recipient").focus();
       $("recipient").select();
     } else {
@@ -268,6 +271,8 @@ async function check() {
     say($("code-error"), t("incomplete", { count: field.length }));
     return field.reject();
   }
+  // Enter right after the last digit, which had already sent the code: not a second attempt.
+  if (code === refused.code && performance.now() - refused.at < REFLEX_MS) return;
   checking = true;
   say($("code-error"), "");
   busy($("verify"), t("verifying"));
@@ -289,6 +294,7 @@ async function checkFailed(mine, error) {
   if (error.type === "InvalidCodeException") {
     const channel = await readAgain(mine);
     if (run !== mine || step !== "code" || run.ended || channel?.codeType === "codeless") return;
+    refused = { code: field.value, at: performance.now() };
     const left = channel?.remainingCodeAttempts;
     $("code").readOnly = false;
     say($("code-error"), left > 0 ? `${t("wrongCode")} ${t("attemptsLeft", { count: left })}` : t("wrongCode"));

@@ -80,6 +80,7 @@ const en = {
   errBlocked: "This widget is blocked or switched off.", errWidget: "This widget does not exist any more. Choose another one.",
   errCaptcha: "This widget asks for a captcha, and this demo page has none. Choose another one.",
   errAccess: "The demo may not use this widget.", errNoChannels: "No channel of this widget suits this number. Try another widget or number.",
+  errNumber: "{message}: this does not look like a phone number.",
   errConfig: "The demo’s settings did not load.",
 };
 
@@ -164,6 +165,7 @@ const ru = {
   errBlocked: "Этот виджет заблокирован или выключен.", errWidget: "Этого виджета больше нет. Выберите другой.",
   errCaptcha: "Этому виджету нужна капча, а на демо-странице её нет. Выберите другой.",
   errAccess: "Демо не может пользоваться этим виджетом.", errNoChannels: "Ни один канал виджета не подходит для этого номера. Выберите другой виджет или номер.",
+  errNumber: "{message}: это не похоже на номер телефона.",
   errConfig: "Настройки демо не загрузились.",
 };
 

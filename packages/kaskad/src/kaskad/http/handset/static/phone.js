@@ -8,7 +8,7 @@
  * Property
  *   filter      E.164 or null: hides the other numbers without a new connection
  * Events (bubbling)
- *   phone-message   a message arrived just now; detail = the message
+ *   phone-message   a message arrived just now; detail = the message, its text as the phone shows it
  *   phone-recipients  the set of numbers seen changed; detail = list of E.164
  *
  * Each message is an <article data-message-id data-type data-state>; its buttons carry data-action.
@@ -28,6 +28,7 @@ const TEXT = {
     flashHint: "No need to answer: the code is the last {n} digits",
     confirm: "Confirm", decline: "Decline", confirmed: "Confirmed", declined: "Declined",
     gone: "This request is no longer waiting for an answer.", failed: "The answer did not get through. Try again.",
+    ownCode: "{code} is your verification code.", ownQuestion: "Confirm that this phone is yours?",
     says: "{label}: {text}", callFrom: "{label}, incoming call from {number}",
     sms: "SMS", voice: "Voice call", flashcall: "Call", telegramcode: "Telegram", whatsapp: "WhatsApp",
     viber: "Viber", vk: "VK", sim_push: "Sign-in request",
@@ -44,6 +45,7 @@ const TEXT = {
     flashHint: "Отвечать не нужно: код — последние цифры номера ({n})",
     confirm: "Подтвердить", decline: "Отклонить", confirmed: "Подтверждено", declined: "Отклонено",
     gone: "Этот запрос больше не ждёт ответа.", failed: "Ответ не дошёл. Попробуйте ещё раз.",
+    ownCode: "{code} — ваш код подтверждения.", ownQuestion: "Подтвердить, что это ваш телефон?",
     says: "{label}: {text}", callFrom: "{label}, входящий звонок с номера {number}",
     sms: "SMS", voice: "Голосовой звонок", flashcall: "Звонок", telegramcode: "Telegram", whatsapp: "WhatsApp",
     viber: "Viber", vk: "VK", sim_push: "Запрос на вход",
@@ -381,7 +383,7 @@ export class KaskadPhone extends HTMLElement {
     this.dispatchEvent(new CustomEvent("phone-recipients", { bubbles: true, detail: this.recipients }));
     if (!fresh) return;
     if (!entry.item.hidden) this.#announce(message);
-    this.dispatchEvent(new CustomEvent("phone-message", { bubbles: true, detail: message }));
+    this.dispatchEvent(new CustomEvent("phone-message", { bubbles: true, detail: { ...message, text: this.#words(message) } }));
   }
 
   #remove(id) {
@@ -411,7 +413,7 @@ export class KaskadPhone extends HTMLElement {
     const label = this.#label(message);
     this.#parts.live.textContent = isCall(message)
       ? fill(this.#t.callFrom, { label, number: formatNumber(message.callerId) })
-      : fill(this.#t.says, { label, text: message.text });
+      : fill(this.#t.says, { label, text: this.#words(message) });
   }
 
   #label(message) {
@@ -459,8 +461,14 @@ export class KaskadPhone extends HTMLElement {
       el("time", { class: "ph-when", datetime: message.at, text: time }));
   }
 
-  #text(message, text = message.text) {
-    const [before, code, after] = aroundCode(text ?? "", message.code);
+  /** What the message says; where the provider writes the text itself, the phone stands in for it. */
+  #words({ text, code }) {
+    if (text) return text;
+    return code ? fill(this.#t.ownCode, { code }) : this.#t.ownQuestion;
+  }
+
+  #text(message) {
+    const [before, code, after] = aroundCode(this.#words(message), message.code);
     const line = el("p", { class: "ph-text", dir: "auto" });
     line.append(before);
     if (code) line.append(el("mark", { class: "ph-code", text: code }));
@@ -574,7 +582,7 @@ export class KaskadPhone extends HTMLElement {
 
   #pickUp(entry) {
     this.#endCall(entry, "answered");
-    this.#parts.live.textContent = entry.message.text;
+    this.#parts.live.textContent = this.#words(entry.message);
   }
 
   #round(action, name, run) {
