@@ -1,5 +1,6 @@
 """Configuration and sessions for tests, each with what the test cares about."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from kaskad.app.ports import ApiToken, Provider, Snapshot
@@ -68,14 +69,15 @@ def context(*channels: Channel, **changes: object) -> Context:
 
 def snapshot(
     *channels: Channel,
-    providers: dict[str, dict[str, object]] | None = None,
+    providers: Mapping[str, Mapping[str, object]] | None = None,
     widgets: tuple[Widget, ...] | None = None,
     tokens: tuple[ApiToken, ...] | None = None,
     **changes: object,
 ) -> Snapshot:
     """A tenant with these channels; each provider is a simulator unless told otherwise."""
     made = channels or (channel(),)
-    accounts = {c.provider: {"delay": 0.2} for c in made} | (providers or {})
+    accounts: dict[str, Mapping[str, object]] = {c.provider: {"delay": 0.2} for c in made}
+    accounts.update(providers or {})
     known = widgets if widgets is not None else (widget(*made, **changes),)
     keys = tokens if tokens is not None else (api_token(),)
     return Snapshot(

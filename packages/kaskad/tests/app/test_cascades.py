@@ -346,7 +346,7 @@ def _check(session: Session, messages: list[Delivered], outcomes: dict[str, str]
     st.lists(st.tuples(st.sampled_from(_OUTCOMES), st.sampled_from([0, 0.2, 5, 12])), max_size=4),
     st.lists(st.sampled_from(_ACTS), max_size=12),
 )
-@settings(max_examples=60)
+@settings(max_examples=12)
 def test_there_is_one_message_for_each_launch_and_every_session_ends(
     accounts: list[tuple[str, float]], acts: list[str]
 ) -> None:

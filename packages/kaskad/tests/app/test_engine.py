@@ -1,7 +1,7 @@
 """Load, decide, store: what the engine promises whatever races it."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -306,7 +306,7 @@ async def test_gone_sessions_are_none(durable: World) -> None:
 
 async def test_listeners_hear_of_jobs_and_deadlines_once_they_are_stored(world: World) -> None:
     jobs: list[int] = []
-    deadlines = []
+    deadlines: list[datetime] = []
     world.engine.on_job(lambda: jobs.append(world.store.sizes()["jobs"]))
     world.engine.on_deadline(deadlines.append)
 

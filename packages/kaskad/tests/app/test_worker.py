@@ -3,6 +3,7 @@
 import asyncio
 import gc
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,6 @@ from kaskad.core.inputs import Cancel, CheckCode, Resend
 from kaskad.core.model import CodeType, ReportKind, Session, State, Template, TestRecipient
 from kaskad.stores.sqlite import SqliteStore
 from kaskad.testing import START, FakeClock, settle
-from packages.kaskad.tests import builders
 from packages.kaskad.tests.app.conftest import Logged, NewWorld
 from packages.kaskad.tests.app.faulty import FaultyStore
 from packages.kaskad.tests.app.world import Play, Script, World, hang
@@ -190,7 +190,7 @@ async def test_busy_is_tried_again_with_growing_pauses(new_world: NewWorld) -> N
     session = await walk(world, 9)
 
     assert len(at) == MOST_TRIES
-    pauses = [later - earlier for earlier, later in zip(at, at[1:], strict=False)]
+    pauses = [later - earlier for earlier, later in pairwise(at)]
     for pause, least in zip(pauses, (0.5, 1, 2), strict=True):
         assert least <= pause < least + 0.1
     assert session.launches[0].reason == "errored"

@@ -1,7 +1,7 @@
 """The application shell on a fake clock: every part of it, and providers that play a script."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from kaskad.app.engine import Engine, Memo
 from kaskad.app.inbox import Delivered, Inbox
@@ -193,12 +193,12 @@ class World:
 CALLER: ApiToken = builders.api_token()
 
 
-def cascade(*kinds: str, **providers: dict[str, object]) -> Snapshot:
+def cascade(*kinds: str, **providers: Mapping[str, object]) -> Snapshot:
     """A widget with these channels; providers are named after the channels' types."""
     accounts = {f"{kind}-provider": settings for kind, settings in providers.items()}
     return builders.snapshot(*map(builders.channel, kinds), providers=accounts)
 
 
-def with_channels(*channels: Channel, **providers: dict[str, object]) -> Snapshot:
+def with_channels(*channels: Channel, **providers: Mapping[str, object]) -> Snapshot:
     accounts = {f"{kind}-provider": settings for kind, settings in providers.items()}
     return builders.snapshot(*channels, providers=accounts)

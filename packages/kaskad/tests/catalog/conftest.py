@@ -65,7 +65,7 @@ async def opener(path: Path, clock: FakeClock) -> AsyncIterator[Opener]:
     async with AsyncExitStack() as stack:
 
         async def open_(**options: Any) -> SqlCatalog:
-            given = {"keys": KEYS, "watch": False, "busy_timeout_s": 0.05} | options
+            given: dict[str, Any] = {"keys": KEYS, "watch": False, "busy_timeout_s": 0.05} | options
             catalog = await SqlCatalog.open(
                 f"sqlite:///{path}", clock=clock, entropy=entropy, **given
             )

@@ -54,7 +54,7 @@ def rows(path: Path, query: str) -> list[tuple[Any, ...]]:
 async def test_an_empty_catalogue_is_empty(catalog: SqlCatalog) -> None:
     snapshot = catalog.snapshot
     assert snapshot.revision == 0
-    assert not (snapshot.widgets or snapshot.channels or snapshot.providers or snapshot.tokens)
+    assert not any((snapshot.widgets, snapshot.channels, snapshot.providers, snapshot.tokens))
 
 
 async def test_everything_declared_is_in_the_snapshot(catalog: SqlCatalog, opener: Opener) -> None:
@@ -346,11 +346,15 @@ async def test_each_difference_is_in_the_audit_trail(catalog: SqlCatalog, path: 
 Tamper = Callable[[sqlite3.Connection], object]
 
 SWAPS = [
-    "UPDATE providers SET settings = (SELECT settings FROM providers WHERE id = 'second')"
-    " WHERE id = 'handset'",
+    (
+        "UPDATE providers SET settings = (SELECT settings FROM providers WHERE id = 'second')"
+        " WHERE id = 'handset'"
+    ),
     "UPDATE test_recipients SET code = number",
-    "UPDATE test_recipients SET code = (SELECT t.code FROM test_recipients t"
-    " WHERE t.id <> test_recipients.id)",
+    (
+        "UPDATE test_recipients SET code = (SELECT t.code FROM test_recipients t"
+        " WHERE t.id <> test_recipients.id)"
+    ),
     "UPDATE providers SET settings = zeroblob(4)",
 ]
 
@@ -380,8 +384,10 @@ async def test_an_old_key_still_opens_and_a_forgotten_one_is_told(
     with pytest.raises(CatalogError) as caught:
         await opener(keys=(new,))
     assert caught.value.problems == [
-        f"{path}: providers handset: settings: it was sealed with a key that is not configured;"
-        " expected the secret_key that wrote it, or that key in old_secret_keys"
+        (
+            f"{path}: providers handset: settings: it was sealed with a key that is not"
+            " configured; expected the secret_key that wrote it, or that key in old_secret_keys"
+        )
     ]
 
 

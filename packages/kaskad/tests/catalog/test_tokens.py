@@ -12,7 +12,7 @@ from kaskad.app.ports import ApiToken
 from kaskad.stores.catalog import SqlCatalog, TokenError
 from kaskad.testing import START, FakeClock
 from packages.kaskad.tests.catalog.conftest import Opener
-from packages.kaskad.tests.catalog.declarations import DECLARED, SECOND, WIDGET, of_tenant, with_
+from packages.kaskad.tests.catalog.declarations import SECOND, WIDGET, of_tenant, with_
 
 
 @pytest.fixture

@@ -170,6 +170,11 @@ async def _to_its_end(site: Site, path: str) -> bytes:
     return found
 
 
+async def test_the_server_logs_no_request(site: Site) -> None:
+    assert not site.server.config.access_log
+    assert not site.server.config.proxy_headers
+
+
 async def test_a_second_stop_does_not_wait(site: Site) -> None:
     site.server.stop()
     assert not site.server.force_exit

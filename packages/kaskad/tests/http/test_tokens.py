@@ -11,10 +11,10 @@ from kaskad.http.handler.routes import ROUTES
 from packages.kaskad.tests.builders import TENANT, TOKEN
 from packages.kaskad.tests.http.client import Answer
 from packages.kaskad.tests.http.house import (
+    BRITISH,
     EXPIRED_TOKEN,
     FOREIGN,
     FOREIGN_TOKEN,
-    BRITISH,
     NARROW_TOKEN,
     OTHER,
     REVOKED_TOKEN,

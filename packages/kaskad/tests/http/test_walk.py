@@ -6,7 +6,7 @@ nothing breaks, whatever comes in whatever order.
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from hypothesis import given, settings
@@ -21,35 +21,39 @@ from packages.kaskad.tests.http.house import FOREIGN_TOKEN, NARROW_TOKEN, UNKNOW
 
 OPEN = (scene.SMS, scene.HANG, scene.REJECT, scene.PUSH, scene.ONCE, scene.TWO)
 CLOSED = (scene.NOBODY, scene.BLOCKED, scene.INACTIVE, scene.FOREIGN, UNKNOWN_ID, "1", "")
-NUMBERS = tuple(f"+790012340{n}0" for n in range(6))
 
-junk = st.one_of(
+T = TypeVar("T")
+
+
+def mostly(good: st.SearchStrategy[T], bad: st.SearchStrategy[T]) -> st.SearchStrategy[T]:
+    return st.integers(1, 12).flatmap(lambda n: good if n < 12 else bad)
+
+
+junk: st.SearchStrategy[object] = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=80)
 )
-tokens = st.sampled_from([TOKEN] * 20 + [NARROW_TOKEN, FOREIGN_TOKEN, None, "x"])
-sends = st.one_of(
-    st.fixed_dictionaries(
-        {"widgetId": st.sampled_from(OPEN), "recipient": st.sampled_from(NUMBERS)},
-        optional={
-            "userIp": st.sampled_from(["203.0.113.1", "2001:db8::1"]),
-            "locale": st.sampled_from(["ru", "en"]),
-        },
-    ),
-    st.fixed_dictionaries(
-        {"widgetId": st.sampled_from(CLOSED) | junk, "recipient": st.sampled_from(NUMBERS) | junk},
-        optional={"userIp": junk, "locale": junk, "captchaToken": junk, "email": junk},
-    ),
-    junk,
-    st.binary(max_size=40),
+tokens = mostly(st.just(TOKEN), st.sampled_from([NARROW_TOKEN, FOREIGN_TOKEN, None, "x"]))
+numbers = st.sampled_from([f"+790012340{n}0" for n in range(6)])
+right: st.SearchStrategy[object] = st.fixed_dictionaries(
+    {"widgetId": st.sampled_from(OPEN), "recipient": numbers},
+    optional={
+        "userIp": st.sampled_from(["203.0.113.1", "2001:db8::1"]),
+        "locale": st.sampled_from(["ru", "en"]),
+    },
 )
-recipients = st.sampled_from(["own"] * 8 + ["%2B79007654321", "x", "", None])
-codes = st.sampled_from(["right", "right", "wrong", "wrong", "wrong"])
-resends: st.SearchStrategy[object] = (
-    st.none() | st.just({"next": True}) | st.just({}) | junk | st.binary(max_size=10)
+wrong: st.SearchStrategy[object] = st.fixed_dictionaries(
+    {"widgetId": st.sampled_from(CLOSED) | junk, "recipient": numbers | junk},
+    optional={"userIp": junk, "locale": junk, "captchaToken": junk, "email": junk},
 )
-sinces = st.none() | st.sampled_from(["0", "1", "2", "3", "99", "x", ""])
-keys = st.none() | st.sampled_from(["a", "b", "x" * 300])
-names = st.integers(0, 5) | st.sampled_from([UNKNOWN_ID, "1", "%ff", "a%2Fb"])
+sends = st.one_of(right, mostly(right, wrong), mostly(wrong, junk | st.binary(max_size=40)))
+recipients = mostly(st.just("own"), st.sampled_from(["%2B79007654321", "x", None]))
+codes: st.SearchStrategy[object] = st.sampled_from(["right", "wrong", "wrong"])
+bodies: st.SearchStrategy[object] = st.sampled_from([None, {"next": True}, {}])
+resends = mostly(bodies, junk | st.binary(max_size=10))
+sinces = st.sampled_from([None, "0", "1", "2", "3", "4", "99", "x"])
+keys = mostly(st.none(), st.sampled_from(["a", "b", "x" * 300]))
+known: st.SearchStrategy[int | str] = st.integers(0, 3)
+names = mostly(known, st.sampled_from([UNKNOWN_ID, "1", "%ff", "a%2Fb"]))
 
 Step = tuple[Any, ...]
 calls: st.SearchStrategy[Step] = st.one_of(
@@ -62,8 +66,7 @@ calls: st.SearchStrategy[Step] = st.one_of(
             ("getChannelLongPolling", sinces),
             ("getStatus", st.tuples(recipients, sinces)),
             ("getStatusLongPolling", st.tuples(recipients, sinces)),
-            ("checkCode", codes | junk),
-            ("checkCode", codes),
+            ("checkCode", mostly(codes, junk)),
             ("checkStatusAndComplete", st.tuples(recipients, st.none())),
             ("complete", st.tuples(recipients, st.none())),
             ("resend", st.tuples(resends, keys)),
@@ -78,16 +81,9 @@ others: st.SearchStrategy[Step] = st.one_of(
     st.tuples(st.just("answer"), st.sampled_from([ReportKind.CONFIRMED, ReportKind.DECLINED])),
     st.tuples(st.just("leave"), st.integers(0, 9)),
 )
-first = st.tuples(
-    st.just("send"),
-    st.just(TOKEN),
-    st.fixed_dictionaries(
-        {"widgetId": st.sampled_from(OPEN), "recipient": st.sampled_from(NUMBERS)}
-    ),
-    st.none(),
-)
+begun = st.tuples(st.just("begin"), st.sampled_from(sorted(scene.STATES)))
 walks = st.tuples(
-    st.lists(first, min_size=1, max_size=3),
+    st.lists(begun, min_size=1, max_size=3),
     st.lists(st.one_of(calls, calls, calls, others), min_size=10, max_size=40),
 ).map(lambda parts: [*parts[0], *parts[1]])
 
@@ -109,12 +105,16 @@ class Walk:
             "leap": clock.leap,
             "answer": self.answer,
             "leave": self.leave,
+            "begin": self.begin,
         }
         if name in other:
             await other[name](*how)
         else:
             await self.call(name, *how)
         self.collect()
+
+    async def begin(self, state: str) -> None:
+        self.sessions.append(await scene.STATES[state](self.house))
 
     async def answer(self, kind: ReportKind) -> None:
         for message in self.house.service.inbox.messages():
@@ -199,7 +199,7 @@ async def walk(steps: list[Step]) -> set[tuple[str, str]]:
         return taken.outcomes
 
 
-@settings(max_examples=150)
+@settings(max_examples=300)
 @given(walks)
 def test_no_walk_leads_to_an_answer_outside_the_set_of_its_call(steps: list[Step]) -> None:
     with structlog.testing.capture_logs() as logged:

@@ -325,15 +325,25 @@ def _prepare(db: apsw.Connection, path: Path) -> None:
 
 
 def read_session(path: Path, session_id: str) -> Session | None:
-    """Look a session up in the file of a store that may be running; writes nothing."""
+    """Look a session up in the file of a store that may be running; writes nothing.
+
+    Raises :class:`ForeignFileError` or :class:`OSError`.
+    """
     if not path.exists():
         return None
-    db = apsw.Connection(
-        f"file:{path}?mode=ro", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-    )
-    with contextlib.closing(db):
+    try:
+        return _find_session(path, session_id)
+    except apsw.NotADBError as failure:
+        raise ForeignFileError(f"{path} is not a session store of kaskad") from failure
+    except apsw.Error as failure:
+        raise OSError(f"{path} cannot be read: {failure}") from failure
+
+
+def _find_session(path: Path, session_id: str) -> Session | None:
+    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+    likely = "SELECT data FROM records WHERE key BETWEEN ? AND ? AND instr(data, ?)"
+    with contextlib.closing(apsw.Connection(f"file:{path}?mode=ro", flags=flags)) as db:
         db.set_busy_timeout(5000)
-        likely = "SELECT data FROM records WHERE key BETWEEN ? AND ? AND instr(data, ?)"
         for (data,) in db.execute(likely, (*_ALL_SESSIONS, session_id.encode())):
             session = _decode_session(data)
             if session.id == session_id:

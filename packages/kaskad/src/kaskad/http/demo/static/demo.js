@@ -112,7 +112,7 @@ async function send() {
   } catch (error) {
     if (error.name !== "ApiError") throw error;
     if (error.type === "ValidateError") {
-      recipientError(error.payload?.recipient ? t("errNumber", { message: error.message }) : error.message);
+      recipientError(error.payload?.fields?.recipient ? t("errNumber", { message: error.message }) : error.message);
       $("recipient").focus();
       $("recipient").select();
     } else {

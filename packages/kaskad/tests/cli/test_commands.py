@@ -1,0 +1,405 @@
+"""The command line: what it prints, and one clear line with exit 2 for what cannot be."""
+
+import re
+import socket
+import sqlite3
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from kaskad import __version__
+from kaskad.app import tokens
+from kaskad.cli import app
+from kaskad.core.inputs import CheckCode
+from kaskad.core.model import Session
+from kaskad.core.session import advance
+from kaskad.stores.sqlite import SqliteStore
+from kaskad.system import SystemClock
+from packages.kaskad.tests.builders import begin, context
+from packages.kaskad.tests.contract.test_store import put
+
+CONFIG = """
+[server]
+secret_key = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+database_url = "sqlite:///kaskad.db"
+{server}
+
+[[providers]]
+id = "handset"
+driver = "simulator"
+delay = 0
+
+[[providers]]
+id = "rejecting"
+driver = "simulator"
+outcome = "reject"
+delay = 0
+
+[[providers]]
+id = "hanging"
+driver = "simulator"
+outcome = "hang"
+
+[[channels]]
+id = "sms"
+type = "sms"
+label = "SMS"
+provider = "handset"
+templates = [{{ locale = "en", text = "{{{{ code }}}} for {{{{ widget }}}}" }}]
+
+[[channels]]
+id = "push"
+type = "sim_push"
+label = "Push"
+provider = "handset"
+
+[[channels]]
+id = "rejected"
+type = "flashcall"
+label = "Call"
+provider = "rejecting"
+
+[[channels]]
+id = "hung"
+type = "flashcall"
+label = "Call"
+provider = "hanging"
+send_timeout = 1
+
+[[widgets]]
+id = "123634df-ddfe-4dda-b31d-f3b4e75fc5dc"
+name = "Demo"
+channels = ["sms"]
+{widget}
+"""
+
+
+class Shell:
+    """A folder with a configuration, and the command."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.file = folder / "kaskad.toml"
+        self.write()
+
+    def write(self, *, server: str = "", widget: str = "") -> None:
+        self.file.write_text(CONFIG.format(server=server, widget=widget))
+
+    def run(self, *words: str) -> Result:
+        return CliRunner().invoke(app, list(words))
+
+    def on_file(self, *words: str) -> Result:
+        return self.run(*words, "--config", str(self.file))
+
+    def applied(self) -> "Shell":
+        assert self.run("apply", str(self.file)).exit_code == 0
+        return self
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    return Shell(tmp_path)
+
+
+def refused(result: Result, *says: str) -> None:
+    """One clear line on stderr, exit 2, nothing else."""
+    assert result.exit_code == 2, result.output
+    [line] = result.stderr.strip().splitlines()
+    for words in says:
+        assert words in line
+    assert "Traceback" not in result.output
+    assert result.stdout == ""
+
+
+# --- apply -------------------------------------------------------------------------
+
+
+def test_apply_adds_changes_and_removes(shell: Shell) -> None:
+    first = shell.run("apply", str(shell.file))
+    assert first.exit_code == 0
+    assert "+ channel sms" in first.stdout
+    assert "8 added, 0 changed, 0 removed" in first.stdout
+    assert shell.run("apply", str(shell.file)).stdout == "no differences\n"
+
+    shell.file.write_text(shell.file.read_text().replace('label = "SMS"', 'label = "Text"'))
+    dry = shell.run("apply", str(shell.file), "--dry-run")
+    assert "~ channel sms" in dry.stdout
+    assert "nothing was written" in dry.stdout
+    assert "~ channel sms" in shell.run("apply", str(shell.file)).stdout
+
+    text = shell.file.read_text()
+    shell.file.write_text(text.replace('id = "push"', 'id = "pushed"'))
+    assert "- channel push" not in shell.run("apply", str(shell.file)).stdout
+    assert "- channel push" in shell.run("apply", str(shell.file), "--prune").stdout
+
+
+def test_apply_takes_the_server_from_another_file(shell: Shell) -> None:
+    other = shell.folder / "server.toml"
+    other.write_text(shell.file.read_text().partition("[[providers]]")[0])
+    assert shell.run("apply", str(shell.file), "--config", str(other)).exit_code == 0
+
+
+def test_a_drivers_settings_are_checked_before_anything_is_written(shell: Shell) -> None:
+    shell.file.write_text(shell.file.read_text().replace("delay = 0", "delay = -1", 1))
+    refused(shell.run("apply", str(shell.file)), "delay", "seconds")
+    assert not (shell.folder / "kaskad.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "says"),
+    [
+        ('label = "SMS"', 'lable = "SMS"', ("channels[0]", "lable", "label")),
+        ('driver = "simulator"', 'driver = "carrier pigeon"', ("providers[0]", "driver")),
+        ('outcome = "reject"', 'outcome = "explode"', ("outcome", "deliver")),
+        ('outcome = "reject"', 'outcom = "reject"', ("outcom", "outcome")),
+        ('provider = "handset"', 'provider = "nobody"', ("provider", "nobody", "handset")),
+        ('name = "Demo"', "name = 7", ("name", "7")),
+    ],
+)
+def test_a_mistake_in_the_file_is_one_line(
+    shell: Shell, was: str, becomes: str, says: tuple[str, ...]
+) -> None:
+    shell.file.write_text(shell.file.read_text().replace(was, becomes, 1))
+    result = shell.run("apply", str(shell.file))
+    assert result.exit_code == 2
+    assert any(all(word in line for word in says) for line in result.stderr.splitlines())
+    assert "Traceback" not in result.output
+
+
+# --- tokens ------------------------------------------------------------------------
+
+
+def test_a_token_is_made_listed_replaced_and_revoked(shell: Shell) -> None:
+    shell.applied()
+    made = shell.on_file("token", "create", "backend")
+    token = made.stdout.strip()
+    assert made.exit_code == 0
+    assert tokens.looks_valid(token)
+    assert token.startswith(tokens.PREFIX)
+    assert "not shown again" in made.stderr
+
+    listed = shell.on_file("token", "list").stdout
+    assert "backend" in listed
+    assert token not in listed
+
+    newer = shell.on_file("token", "create", "--replaces", "backend", "--overlap", "60")
+    assert newer.exit_code == 0
+    assert newer.stdout.strip() != token
+    scoped = shell.on_file(
+        "token",
+        "create",
+        "scoped",
+        "--widget",
+        "123634df-ddfe-4dda-b31d-f3b4e75fc5dc",
+        "--expires",
+        "2099-01-31",
+    )
+    assert scoped.exit_code == 0
+    assert "123634df" in shell.on_file("token", "list").stdout
+
+    revoked = shell.on_file("token", "revoke", "scoped")
+    assert revoked.stdout == "revoked scoped\n"
+    assert re.search(r"scoped\s+revoked", shell.on_file("token", "list").stdout)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("create",), ("NAME", "missing")),
+        (("create", "x", "--overlap", "5"), ("--overlap", "--replaces")),
+        (("create", "x", "--widget", "nope"), ("--widget", "UUID")),
+        (("create", "x", "--expires", "someday"), ("--expires", "date")),
+        (("create", "x", "--expires", "2001-01-01"), ("--expires",)),
+        (("create", "--replaces", "nobody"), ("nobody",)),
+        (("revoke", "nobody"), ("nobody",)),
+    ],
+)
+def test_a_token_command_that_cannot_be(
+    shell: Shell, words: tuple[str, ...], says: tuple[str, ...]
+) -> None:
+    shell.applied()
+    refused(shell.on_file("token", *words), *says)
+
+
+# --- send --------------------------------------------------------------------------
+
+
+def test_a_test_message_and_its_answer(shell: Shell) -> None:
+    sent = shell.applied().on_file("send", "8 900 123-45-67", "--channel", "sms")
+    assert sent.exit_code == 0
+    assert re.search(r"sms to \+7900\*\*\*4567 by handset: '\d{6} for kaskad'", sent.stdout)
+    assert "accepted after" in sent.stdout
+    push = shell.on_file("send", "+79001234567", "--channel", "push")
+    assert "accepted" in push.stdout
+
+
+def test_a_test_message_that_is_not_taken(shell: Shell) -> None:
+    refusal = shell.applied().on_file("send", "+79001234567", "--channel", "rejected")
+    assert refusal.exit_code == 1
+    assert "refused" in refusal.stdout
+    silence = shell.on_file("send", "+79001234567", "--channel", "hung")
+    assert silence.exit_code == 1
+    assert "no answer within 1 s" in silence.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("123", "--channel", "sms"), ("NUMBER", "123", "+79001234567")),
+        (("+79001234567", "--channel", "pigeon"), ("--channel", "pigeon", "sms")),
+    ],
+)
+def test_a_test_message_that_cannot_be(
+    shell: Shell, words: tuple[str, ...], says: tuple[str, ...]
+) -> None:
+    refused(shell.applied().on_file("send", *words), *says)
+
+
+# --- session -----------------------------------------------------------------------
+
+
+async def stored_session(folder: Path) -> Session:
+    clock = SystemClock()
+    store = await SqliteStore.open(folder / "kaskad-sessions.db", clock.now)
+    session = await put(store)
+    step = advance(session, CheckCode(code="000000"), begin().session.created_at, context())
+    from kaskad.app.ports import Change
+
+    await store.commit(Change(session=step.session, expected=session.version))
+    await store.close()
+    return step.session
+
+
+async def test_a_sessions_story(shell: Shell) -> None:
+    session = await stored_session(shell.folder)
+    story = shell.on_file("session", session.id.upper())
+    assert story.exit_code == 0
+    lines = story.stdout.splitlines()
+    assert lines[0].endswith(session.id)
+    assert "+7900***4567" in story.stdout
+    assert "+79001234567" not in story.stdout
+    assert any("launch 1" in line and line.endswith("sms") for line in lines)
+    assert lines[-1].split()[-2:] == ["check_code", "InvalidCodeException"]
+
+
+def test_a_session_that_is_not_there(shell: Shell) -> None:
+    refused(shell.on_file("session", "nope"), "no session nope")
+
+
+def test_a_session_in_a_foreign_file(shell: Shell) -> None:
+    (shell.folder / "kaskad-sessions.db").write_bytes(b"no database " * 400)
+    refused(shell.on_file("session", "nope"), "kaskad-sessions.db")
+
+
+# --- doctor ------------------------------------------------------------------------
+
+
+def test_a_healthy_installation(shell: Shell) -> None:
+    shell.write(server=f"port = {free_port()}")
+    found = shell.applied().on_file("doctor")
+    assert found.exit_code == 0, found.output
+    for line in ("secret keys: 1 in use", "1 widgets, 4 channels", "takes writes", "is free"):
+        assert line in found.stdout
+    assert "PROBLEM" not in found.stdout
+
+
+def test_what_is_wrong_is_found(shell: Shell) -> None:
+    shell.applied()
+    with sqlite3.connect(shell.folder / "kaskad.db") as db:
+        db.execute("UPDATE channels SET enabled = 0")
+        db.execute("UPDATE meta SET value = value + 1")
+    db.close()
+    (shell.folder / "kaskad-sessions.db").write_bytes(b"no database " * 400)
+    found = shell.on_file("doctor")
+    assert found.exit_code == 1
+    assert (
+        "PROBLEM  widget 123634df-ddfe-4dda-b31d-f3b4e75fc5dc: no enabled channel" in found.stdout
+    )
+    assert "PROBLEM  session store" in found.stdout
+
+
+def test_a_taken_port_is_told(shell: Shell) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        shell.write(server=f"port = {taken.getsockname()[1]}")
+        found = shell.applied().on_file("doctor")
+        assert "a server is running there" in found.stdout
+        refused(shell.on_file("serve"), "Address already in use", "--port")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+# --- serve and demo ------------------------------------------------------------------
+
+
+def test_several_workers_are_refused(shell: Shell) -> None:
+    refused(shell.on_file("serve", "--workers", "2"), "--workers", "1")
+
+
+def test_a_missing_key_names_the_command_that_makes_one(tmp_path: Path) -> None:
+    file = tmp_path / "kaskad.toml"
+    file.write_text('[server]\ndatabase_url = "sqlite:///kaskad.db"\n')
+    refused(
+        CliRunner().invoke(app, ["serve", "--config", str(file)]), "secret_key", "token_hex(32)"
+    )
+
+
+def test_a_foreign_session_file_is_refused(shell: Shell) -> None:
+    shell.write(server=f"port = {free_port()}")
+    (shell.folder / "kaskad-sessions.db").write_bytes(b"no database " * 400)
+    refused(shell.on_file("serve"), "kaskad-sessions.db", "not a session store")
+
+
+def test_a_folder_in_the_way_of_the_session_file(shell: Shell) -> None:
+    shell.write(server=f"port = {free_port()}")
+    (shell.folder / "kaskad-sessions.db").mkdir()
+    refused(shell.on_file("serve"), "kaskad-sessions.db")
+
+
+def test_a_demo_where_nothing_can_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    refused(CliRunner().invoke(app, ["demo", "--dir", str(tmp_path / "file" / "demo")]), "--dir")
+
+
+def test_a_database_that_is_none(shell: Shell) -> None:
+    (shell.folder / "kaskad.db").write_bytes(b"no database " * 400)
+    refused(shell.on_file("token", "list"), "kaskad.db")
+
+
+def test_a_database_in_a_folder_that_cannot_be_made(shell: Shell) -> None:
+    (shell.folder / "file").write_text("in the way")
+    text = shell.file.read_text().replace("sqlite:///kaskad.db", "sqlite:///file/kaskad.db")
+    shell.file.write_text(text)
+    refused(shell.on_file("token", "list"), "file")
+
+
+# --- the rest ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", [("version",), ("--version",)])
+def test_version(words: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(app, list(words))
+    assert result.exit_code == 0
+    assert __version__ in result.stdout
+
+
+def test_help_names_every_command() -> None:
+    result = CliRunner().invoke(app, ["--help"])
+    for name in ("apply", "serve", "demo", "send", "session", "doctor", "version", "token"):
+        assert re.search(rf"^  {name}\b", result.stdout, re.MULTILINE)
+
+
+def test_a_bug_is_not_hidden(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("kaskad.config.load_server", broken)
+    result = shell.on_file("token", "list")
+    assert isinstance(result.exception, RuntimeError)
