@@ -138,7 +138,8 @@ def test_a_push_is_declined_on_the_phone(someone: Person) -> None:
     someone.sent_by("sim_push")
     someone.press("sim_push", "decline")
     expect(someone.message("sim_push")).to_have_attribute("data-state", "decline")
-    expect(someone.at("ended")).to_be_visible()
+    someone.on_heading("Not confirmed")
+    expect(someone.at("ended")).to_contain_text("was declined")
     expect(someone.at("verified")).to_be_hidden()
     someone.see("declined")
 
@@ -257,8 +258,8 @@ def test_attempts_are_used_up(someone: Person) -> None:
         someone.page.keyboard.press("Enter")
         if answer:
             expect(someone.at("code-error")).to_contain_text(answer)
-    assert [path.endswith("/checkCode") for path in someone.paths].count(True) == 3
     someone.on_heading("Too many wrong codes")
+    assert [path.endswith("/checkCode") for path in someone.paths].count(True) == 3
     someone.see("over")
     someone.at("start-again").click()
     someone.on_heading("Your number")
@@ -405,11 +406,13 @@ def test_the_page_recovers_when_the_server_was_away(
         expect(someone.at("session-alert")).to_have_text("Connection lost. Trying again…")
         someone.type_code(code)
         expect(someone.at("code-error")).to_contain_text("The service cannot be reached.")
+        expect(someone.at("code")).not_to_have_attribute("aria-invalid", "true")
         expect(someone.at("phone")).to_contain_text("Connection lost. Reconnecting…")
         someone.see("away")
 
         quick.start()
         expect(someone.at("session-alert")).to_be_empty(timeout=15_000)
+        expect(someone.at("code-error")).to_be_empty()
         someone.at("verify").click()
         someone.is_verified(number)
         someone.back_end_heard("true")

@@ -160,9 +160,11 @@ class Verification(Stage):
             assert theirs_is.settings.beautify or answer is not True
 
     @precondition(lambda self: self.tracks)
-    @rule(which=WHICH, edge=EDGES)
-    def check_when_ten_minutes_are_over(self, which: int, edge: float) -> None:
+    @rule(which=WHICH, edge=EDGES, again=st.booleans())
+    def check_when_ten_minutes_are_over(self, which: int, edge: float, again: bool) -> None:
         track = self._track(which)
+        if again:
+            self._resend(track, False, 0.0, ("accept",), ReportKind.DELIVERED)
         for code, first in tuple(track.first_out.items()):
             seconds = (first + AGES - self.system.now).total_seconds() + edge
             if seconds <= 0:
@@ -235,7 +237,16 @@ class Verification(Stage):
         plan: tuple[str, ...],
         kind: ReportKind,
     ) -> None:
-        track = self._track(which)
+        self._resend(self._track(which), another_way, patience, plan, kind)
+
+    def _resend(
+        self,
+        track: Track,
+        another_way: bool,
+        patience: float | None,
+        plan: tuple[str, ...],
+        kind: ReportKind,
+    ) -> None:
         if patience is not None:
             self._cool_down(track, patience)
         now = self.system.now

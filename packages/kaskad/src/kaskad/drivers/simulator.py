@@ -70,13 +70,13 @@ class Simulator:
 
     async def send(self, message: Message) -> SendResult:
         """Do what the outcome says."""
-        outcome, delay = self._settings.outcome, self._settings.delay
+        outcome = self._settings.outcome
         match outcome:
             case Outcome.DELIVER:
-                await sleep(self._clock, delay)
+                await self._pause()
                 self._deliver(message)
             case Outcome.REJECT:
-                await sleep(self._clock, delay)
+                await self._pause()
                 return Refusal(reason="the simulator rejects")
             case Outcome.HANG:
                 await asyncio.Event().wait()
@@ -85,6 +85,10 @@ class Simulator:
             case Outcome.UNDELIVERED:
                 self._later(message, _LATER[outcome], None)
         return Taken(provider_id=message.reference)
+
+    async def _pause(self) -> None:
+        if self._settings.delay > 0:
+            await sleep(self._clock, self._settings.delay)
 
     def _deliver(self, message: Message) -> str:
         codeless = message.code is None

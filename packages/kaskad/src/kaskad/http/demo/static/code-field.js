@@ -59,8 +59,9 @@ export class CodeField {
     this.#mark();
   }
 
-  reject() {
-    this.#input.setAttribute("aria-invalid", "true");
+  /** Back to the person: the code is wrong, or it could not be checked and may be sent again as it is. */
+  reject({ wrong = true } = {}) {
+    if (wrong) this.#input.setAttribute("aria-invalid", "true");
     this.#input.focus();
     this.#input.select();
     this.#mark();

@@ -154,11 +154,16 @@ function listen() {
     signal: mine.stop.signal,
     onChannel: (channel) => run === mine && drawChannel(channel),
     onError: (error) => run === mine && sessionError(error),
-    onTrouble: (error) => run === mine && say($("session-alert"), error ? trouble(error) : ""),
+    onTrouble: (error) => run === mine && showTrouble(error),
   });
 }
 
-const trouble = (error) => (error.type === "NetworkError" ? t("reconnecting") : explain(error));
+function showTrouble(error) {
+  const text = error?.type === "NetworkError" ? t("reconnecting") : error ? explain(error) : "";
+  say($("session-alert"), text);
+  // What the check said about the service is no longer true; what it said about a code stays.
+  if (!error && !$("code").hasAttribute("aria-invalid")) say($("code-error"), "");
+}
 
 /** Reads the channel once more, outside the poll; an error of the session is shown and null returned. */
 async function readAgain(mine) {
@@ -245,7 +250,8 @@ function sessionError(error) {
   if (step !== "code") return;
   if (error.type === "ResendChannelException") return launchEnded();
   if (error.type === "IsCodelessChannelException" || error.type === "ChannelChangedException") return void readAgain(run);
-  end(ENDED[error.type] ?? "endedOther", error);
+  const declined = error.type === "NoAvailableChannelsException" && run.channel?.codeType === "codeless" && run.channel.status === "sent";
+  end(declined ? "endedDeclined" : ENDED[error.type] ?? "endedOther", error);
 }
 
 function launchEnded() {
@@ -302,7 +308,7 @@ async function checkFailed(mine, error) {
   }
   if (error.type === "ValidateError" || isPassing(error)) {
     say($("code-error"), explain(error));
-    return field.reject();
+    return field.reject({ wrong: error.type === "ValidateError" });
   }
   sessionError(error);
 }
@@ -376,7 +382,7 @@ function end(key, error) {
   const number = formatNumber(run.recipient);
   close();
   $("ended-heading").textContent = t(key);
-  $("ended-text").textContent = key === "endedOther" || key === "endedBlocked" ? explain(error) : t(`${key}Text`, { number });
+  sayWithNumber($("ended-text"), key === "endedOther" || key === "endedBlocked" ? explain(error) : t(`${key}Text`, { number }), number);
   show("ended");
 }
 

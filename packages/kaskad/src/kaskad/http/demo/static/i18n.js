@@ -53,6 +53,7 @@ const en = {
 
   endedAttempts: "Too many wrong codes", endedAttemptsText: "This verification is over, so that nobody can guess the code. You can start a new one.",
   endedChannels: "We could not reach this number", endedChannelsText: "No way of sending a code is left for {number}. Check the number and start again.",
+  endedDeclined: "Not confirmed", endedDeclinedText: "The request to {number} was declined or has expired. You can start again.",
   endedClosed: "This verification is over", endedClosedText: "It took too long, or it was already used. Start a new one.",
   endedUnknown: "This verification is no longer known", endedUnknownText: "The service does not have it any more. Start a new one.",
   endedMismatch: "This is another number’s verification", endedMismatchText: "It was started for a different number. Start a new one.",
@@ -138,6 +139,7 @@ const ru = {
 
   endedAttempts: "Слишком много неверных кодов", endedAttemptsText: "Проверка остановлена, чтобы код нельзя было подобрать. Можно начать новую.",
   endedChannels: "Не удалось связаться с этим номером", endedChannelsText: "Способов отправить код на {number} не осталось. Проверьте номер и начните заново.",
+  endedDeclined: "Не подтверждено", endedDeclinedText: "Запрос на {number} отклонён или его срок истёк. Можно начать заново.",
   endedClosed: "Эта проверка закончена", endedClosedText: "Прошло слишком много времени, или она уже использована. Начните новую.",
   endedUnknown: "Эта проверка больше не известна", endedUnknownText: "Сервис её уже не хранит. Начните новую.",
   endedMismatch: "Это проверка другого номера", endedMismatchText: "Её начали для другого номера. Начните новую.",
