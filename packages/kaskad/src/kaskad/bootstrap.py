@@ -15,7 +15,7 @@ from kaskad.app.callers import Callers
 from kaskad.app.engine import Engine
 from kaskad.app.inbox import Inbox
 from kaskad.app.polling import Hub
-from kaskad.app.ports import Catalog, Clock, Entropy, Store
+from kaskad.app.ports import Catalog, Clock, Entropy, Snapshot, Store
 from kaskad.app.reports import Reports
 from kaskad.app.sweeper import Sweeper
 from kaskad.app.verification import Verifications
@@ -34,6 +34,7 @@ from kaskad.telemetry.metrics import Metrics
 
 log = structlog.get_logger()
 
+SIMULATOR = "simulator"
 STOP_WITHIN_S = 5.0
 FLUSH_EVERY_S = 30.0
 
@@ -174,7 +175,11 @@ def _pages(
     routes: list[BaseRoute] = []
     if options.handset:
         handset = Handset(
-            inbox, region=options.default_region, guard=look, draining=lambda: hub.draining
+            inbox,
+            region=options.default_region,
+            guard=look,
+            simulated=lambda: _has_simulator(catalog.snapshot),
+            draining=lambda: hub.draining,
         )
         routes += handset.routes()
     if options.demo_token is not None:
@@ -188,6 +193,10 @@ def _pages(
         )
         routes += demo.routes()
     return routes
+
+
+def _has_simulator(snapshot: Snapshot) -> bool:
+    return any(provider.driver == SIMULATOR for provider in snapshot.providers.values())
 
 
 def is_loopback(host: str) -> bool:

@@ -28,8 +28,6 @@ from kaskad.telemetry import logs
 
 log = structlog.get_logger()
 
-SIMULATOR = "simulator"
-
 
 class Impossible(Exception):  # said to a person, not to a programmer
     """What was asked for cannot be done; the message is one clear line."""
@@ -78,7 +76,7 @@ async def _service(program: Program) -> AsyncIterator[Service]:
         store = await SqliteStore.open(sessions_file(settings), clock.now)
         try:
             yield build(
-                options_of(settings, catalog.snapshot, program.demo_token),
+                options_of(settings, program.demo_token),
                 store=store,
                 catalog=catalog,
                 clock=clock,
@@ -101,16 +99,15 @@ async def _catalog(
         await catalog.close()
 
 
-def options_of(settings: ServerSettings, snapshot: Snapshot, demo_token: str | None) -> Options:
+def options_of(settings: ServerSettings, demo_token: str | None) -> Options:
     """What the parts need of the settings."""
     direct = is_loopback(settings.host) and not settings.public_url and not settings.trusted_proxies
-    simulated = any(p.driver == SIMULATOR for p in snapshot.providers.values())
     return Options(
         secret_keys=settings.keys,
         session_lifetime_s=settings.session_lifetime,
         long_poll_timeout_s=settings.long_poll_timeout,
         default_region=settings.default_region,
-        handset=simulated and (settings.demo or direct),
+        handset=settings.demo or direct,
         local_only=is_loopback(settings.host),
         demo_token=demo_token,
     )

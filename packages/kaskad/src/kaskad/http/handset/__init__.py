@@ -30,11 +30,18 @@ class Handset:
     """The page, its JSON calls, and its live stream."""
 
     def __init__(
-        self, inbox: Inbox, *, region: str, guard: Guard, draining: Callable[[], bool]
+        self,
+        inbox: Inbox,
+        *,
+        region: str,
+        guard: Guard,
+        simulated: Callable[[], bool],
+        draining: Callable[[], bool],
     ) -> None:
         self._inbox = inbox
         self._region = region
         self._guard = guard
+        self._simulated = simulated
         self._draining = draining
         self._pages = Pages("kaskad.http.handset")
 
@@ -54,6 +61,8 @@ class Handset:
     def _guarded(self, serve: Callable[[Request], Response]) -> Serve:
         async def guarded(request: Request) -> Response:
             try:
+                if not self._simulated():
+                    raise NotFoundException
                 return self._guard(request) or serve(request)
             except KaskadError as refusal:
                 return refused(request, refusal)
