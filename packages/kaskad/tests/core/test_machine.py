@@ -6,7 +6,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from packages.kaskad.tests.core.machine import CoreVerification
 
-PARTS = 8
+PARTS = 16
 EXAMPLES, STEPS = 2000, 50
 
 
