@@ -46,13 +46,22 @@ def chi_square(values: Iterable[int], bins: int) -> float:
 # --- distribution
 
 
-def test_a_million_codes_are_uniform() -> None:
-    values = [int(drawn(code(), f"session-{i}")) for i in range(10**6)]
+def hold_uniform(count: int) -> None:
+    values = [int(drawn(code(), f"session-{i}")) for i in range(count)]
     assert abs(chi_square(values, 10**6)) < 4
     assert abs(chi_square((v // 1000 for v in values), 1000)) < 4
     assert abs(chi_square((v % 1000 for v in values), 1000)) < 4
     for place in range(6):
         assert abs(chi_square((v // 10**place % 10 for v in values), 10)) < 4
+
+
+def test_codes_are_uniform() -> None:
+    hold_uniform(200_000)
+
+
+@pytest.mark.soak
+def test_a_million_codes_are_uniform() -> None:
+    hold_uniform(10**6)
 
 
 def test_the_statistic_sees_a_small_bias() -> None:

@@ -23,6 +23,7 @@ def live_through(part: int, examples: int) -> None:
     )
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("part", range(PARTS))
 def test_sessions_keep_their_promises(part: int) -> None:
     live_through(part, EXAMPLES // PARTS)

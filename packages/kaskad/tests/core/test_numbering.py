@@ -65,7 +65,16 @@ def test_both_ways_agree_on_any_digits(code: int, digits: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "+", "89001234567", "+7 900 123-45-67", "+0123456789", "+99999999999", "+80012345678"],
+    [
+        "",
+        "+",
+        "89001234567",
+        "+7 900 123-45-67",
+        "+0123456789",
+        "+99999999999",
+        "+80012345678",
+        "+18760000000",
+    ],
 )
 def test_what_is_not_plain_e164_is_left_to_the_long_way(text: str) -> None:
     assert look_up(text) is None

@@ -3,8 +3,10 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from phonenumbers import PhoneNumberDesc
 
 from kaskad.core.model import NumberType, Recipient
+from kaskad.core.numbering import _matcher
 from kaskad.core.recipients import (
     LONGEST,
     mask,
@@ -136,6 +138,13 @@ def test_a_number_of_no_country_has_none() -> None:
 def test_regions_are_the_codes_of_countries() -> None:
     assert {"RU", "KZ", "US", "GB"} <= regions()
     assert all(len(region) == 2 and region.isupper() for region in regions())
+
+
+def test_a_plan_that_names_no_lengths_goes_by_its_pattern() -> None:
+    matches = _matcher(PhoneNumberDesc(national_number_pattern=r"9\d{2,}"))
+    assert matches("900")
+    assert matches("90012345")
+    assert not matches("800")
 
 
 # --- query strings
