@@ -179,6 +179,7 @@ def _pages(
             region=options.default_region,
             guard=look,
             simulated=lambda: _has_simulator(catalog.snapshot),
+            demo=options.demo_token is not None,
             draining=lambda: hub.draining,
         )
         routes += handset.routes()

@@ -14,7 +14,15 @@ import uvloop
 from kaskad.app import templates, tokens
 from kaskad.app.inbox import Inbox
 from kaskad.app.ports import Clock, Entropy, Message, SendResult, Snapshot
-from kaskad.bootstrap import Options, Service, allow_many_sockets, build, is_loopback, session_path
+from kaskad.bootstrap import (
+    SIMULATOR,
+    Options,
+    Service,
+    allow_many_sockets,
+    build,
+    is_loopback,
+    session_path,
+)
 from kaskad.config import Declared, OperatorError, ServerSettings, database_path
 from kaskad.core.model import Channel, CodeType, Session
 from kaskad.core.recipients import parse_recipient
@@ -159,6 +167,7 @@ class Trial:
     message: Message
     result: SendResult | None
     seconds: float
+    simulated: bool
 
 
 def try_channel(settings: ServerSettings, tenant: str, channel_id: str, number: str) -> Trial:
@@ -192,7 +201,14 @@ async def _try_channel(
                 result = await driver.send(message)
         seconds = (clock.now() - began).total_seconds()
         await drivers.close()
-    return Trial(channel=channel, message=message, result=result, seconds=seconds)
+    account = catalog.snapshot.providers.get((tenant, channel.provider))
+    return Trial(
+        channel=channel,
+        message=message,
+        result=result,
+        seconds=seconds,
+        simulated=account is not None and account.driver == SIMULATOR,
+    )
 
 
 def _known_channel(snapshot: Snapshot, tenant: str, channel_id: str) -> Channel:

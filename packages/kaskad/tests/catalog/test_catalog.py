@@ -27,6 +27,16 @@ def rows(path: Path, query: str) -> list[tuple[Any, ...]]:
         return connection.execute(query).fetchall()
 
 
+async def write(path: Path, statement: str, *values: object) -> list[Any]:
+    """Write as another process would: here, the loop would wait for its own readers."""
+
+    def run() -> list[Any]:
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            return connection.execute(statement, values).fetchall()
+
+    return await asyncio.to_thread(run)
+
+
 async def until(holds: Callable[[], bool]) -> None:
     for _ in range(2000):
         if holds():
@@ -114,17 +124,16 @@ async def test_a_snapshot_that_was_taken_does_not_change(opener: Opener) -> None
 async def test_what_cannot_be_read_leaves_the_snapshot_and_is_logged_once(
     opener: Opener, path: Path, logged: Logged
 ) -> None:
-    catalog, other = await opener(watch=True, poll_s=0.03), await opener()
+    catalog, other = await opener(watch=True, poll_s=0.01), await opener()
     await catalog.apply(DECLARED)
-    with closing(sqlite3.connect(path, isolation_level=None, timeout=30)) as connection:
-        sealed = connection.execute("SELECT settings FROM providers").fetchone()
-        connection.execute("UPDATE providers SET settings = zeroblob(40)")
-        connection.execute("UPDATE meta SET value = value + 1")
-        await until(lambda: bool(logged))
-        connection.execute("UPDATE meta SET value = value + 1")
-        await asyncio.sleep(0.2)  # long enough to look, and fail, several times
-        assert catalog.snapshot.widgets[WIDGET].name == "Shop"
-        connection.execute("UPDATE providers SET settings = ?", sealed)
+    ((sealed,),) = await write(path, "SELECT settings FROM providers")
+    await write(path, "UPDATE providers SET settings = zeroblob(40)")
+    await write(path, "UPDATE meta SET value = value + 1")
+    await until(lambda: bool(logged))
+    await write(path, "UPDATE meta SET value = value + 1")
+    await asyncio.sleep(0.1)  # long enough to look, and fail, several times
+    assert catalog.snapshot.widgets[WIDGET].name == "Shop"
+    await write(path, "UPDATE providers SET settings = ?", sealed)
     await other.apply(RENAMED)
     await until(lambda: catalog.snapshot.widgets[WIDGET].name == "Renamed")
     (entry,) = logged

@@ -174,6 +174,24 @@ async def test_a_catalogue_that_lost_its_tables_is_refused(path: Path) -> None:
     assert "no such table: widget_channels" in await problem(path)
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE channels SET type = 'pigeon'",
+        'UPDATE channels SET settings = \'{"lifetime_s": "long"}\'',
+        "UPDATE channels SET rules = '{}'",
+        "UPDATE channels SET rules = replace(rules, 'Europe/Moscow', 'Mars/Olympus')",
+        "UPDATE widgets SET limits = 'not json'",
+        "UPDATE widgets SET allowed_origins = '7'",
+    ],
+)
+async def test_a_row_that_means_nothing_is_told(path: Path, opener: Opener, statement: str) -> None:
+    await (await opener()).apply(DECLARED)
+    with sqlite(path) as connection:
+        connection.execute(statement)
+    assert (await problem(path)).startswith("a row of it cannot be read: ")
+
+
 async def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert await problem(tmp_path / "file" / "kaskad.db") == "cannot use it: Not a directory"

@@ -14,6 +14,7 @@ from kaskad.cli import app
 from kaskad.core.inputs import CheckCode
 from kaskad.core.model import Session
 from kaskad.core.session import advance
+from kaskad.running import Program
 from kaskad.stores.sqlite import SqliteStore
 from kaskad.system import SystemClock
 from packages.kaskad.tests.builders import begin, context
@@ -230,6 +231,7 @@ def test_a_test_message_and_its_answer(shell: Shell) -> None:
     assert sent.exit_code == 0
     assert re.search(r"sms to \+7900\*\*\*4567 by handset: '\d{6} for kaskad'", sent.stdout)
     assert "accepted after" in sent.stdout
+    assert "nothing was sent" in sent.stdout
     push = shell.on_file("send", "+79001234567", "--channel", "push")
     assert "accepted" in push.stdout
 
@@ -279,6 +281,7 @@ async def test_a_sessions_story(shell: Shell) -> None:
     assert lines[0].endswith(session.id)
     assert "+7900***4567" in story.stdout
     assert "+79001234567" not in story.stdout
+    assert "0 of 3 used on sms, 0 of 5 in the whole session" in story.stdout
     assert any("launch 1" in line and line.endswith("sms") for line in lines)
     assert lines[-1].split()[-2:] == ["check_code", "InvalidCodeException"]
 
@@ -317,6 +320,26 @@ def test_what_is_wrong_is_found(shell: Shell) -> None:
         "PROBLEM  widget 123634df-ddfe-4dda-b31d-f3b4e75fc5dc: no enabled channel" in found.stdout
     )
     assert "PROBLEM  session store" in found.stdout
+
+
+def test_a_check_up_without_a_file_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KASKAD_SECRET_KEY", "00" * 32)
+    found = CliRunner().invoke(app, ["doctor"])
+    assert found.stdout.startswith("note     there is no ./kaskad.toml")
+
+
+def test_the_demo_keeps_to_its_own_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Program] = []
+    monkeypatch.setattr("kaskad.running.serve", seen.append)
+    for key in ("00" * 32, "11" * 32):
+        monkeypatch.setenv("KASKAD_SECRET_KEY", key)
+        monkeypatch.setenv("KASKAD_DATABASE_URL", "sqlite:///elsewhere.db")
+        assert CliRunner().invoke(app, ["demo", "--dir", str(tmp_path)]).exit_code == 0
+    first, second = (program.settings for program in seen)
+    assert first == second
+    assert first.database_url.endswith(f"{tmp_path}/kaskad.db")
+    assert first.keys == (bytes.fromhex((tmp_path / "secret-key").read_text()),)
 
 
 def test_a_taken_port_is_told(shell: Shell) -> None:

@@ -180,6 +180,23 @@ FORMS = [
             ' vk, sim_push, got "pigeon"'
         ),
     ),
+    ('id = "sms"', "id = {}", f"channels[0].id: {ID_FORM}, got a table"),
+    (
+        '"https://example.com"',
+        '"https://exa mple.com"',
+        (
+            "widgets[0].allowed_origins[0]: expected an origin like"
+            ' "https://example.com", without a path, got "https://exa mple.com"'
+        ),
+    ),
+    (
+        "until = 2027-01-31",
+        "until = true",
+        (
+            "widgets[0].test_recipients[0].until: expected a date like 2027-01-31 or a date and"
+            " time like 2027-01-31T12:00:00Z, got true"
+        ),
+    ),
     ('id = "sms"', 'id = ""', f'channels[0].id: {ID_FORM}, got ""'),
     ('id = "sms"', 'id = "s m s"', f'channels[0].id: {ID_FORM}, got "s m s"'),
     ('tenant = "default"', "tenant = []", f"tenant: {ID_FORM}, got an array"),

@@ -23,6 +23,9 @@ async def test_the_handset_is_there_while_there_is_a_simulator() -> None:
     transport = httpx2.ASGITransport(app=service.application)
     async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         assert (await client.get("/handset/messages")).status_code == 200
+        page = (await client.get("/handset")).text
+        assert 'href="/"' not in page
+        assert "kaskad-phone" in page
         real = Provider(id="x", tenant=builders.TENANT, driver="another", settings={})
         catalog.snapshot = replace(
             builders.snapshot(builders.channel()), providers={(builders.TENANT, "x"): real}

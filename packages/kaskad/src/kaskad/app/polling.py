@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from enum import Enum, auto
+from functools import partial
 from typing import TypeVar
 
 from kaskad.app.ports import Clock, Telemetry
@@ -134,7 +135,7 @@ class Hub:
         deadline = self._clock.now() + timedelta(seconds=timeout_s)
         timer = self._clock.call_at(deadline, lambda: waiter.wake(Wake.TIMEOUT))
         watch = asyncio.ensure_future(departed())
-        watch.add_done_callback(lambda _: waiter.wake(Wake.LEFT))
+        watch.add_done_callback(partial(_left, waiter))
         try:
             while (why := await waiter.wait()) is Wake.CHANGED:
                 answer = await look()
@@ -146,3 +147,10 @@ class Hub:
         if why is Wake.LEFT:
             raise ClientLeft
         raise LongPollingTimeoutException
+
+
+def _left(waiter: Waiter, watch: asyncio.Future[None]) -> None:
+    """The client has gone; a connection that broke while it was watched has gone as well."""
+    if not watch.cancelled():
+        watch.exception()
+    waiter.wake(Wake.LEFT)

@@ -4,7 +4,7 @@ import re
 from functools import lru_cache
 
 from liquid import Environment, StrictUndefined
-from liquid.exceptions import LiquidError
+from liquid.exceptions import FilterError, LiquidError
 from liquid.template import BoundTemplate
 
 LONGEST_TEMPLATE = 2000
@@ -26,7 +26,10 @@ class _Bounded(Environment):
 
 def _spaced(value: object) -> str:
     """``1234`` as ``1 2 3 4``, for voices that would read a number."""
-    return " ".join(str(value))
+    text = str(value)
+    if len(text) > LONGEST_TEXT:  # each use doubles it, and the output's limit comes too late
+        raise FilterError("spaced: the text is too long", token=None)
+    return " ".join(text)
 
 
 def _environment() -> Environment:
@@ -61,6 +64,10 @@ class _Plain:
     def __init__(self, pieces: tuple[str, ...]) -> None:
         self._pieces = pieces
 
+    def variable_paths(self) -> set[str]:
+        """The variables that it uses."""
+        return set(self._pieces[1::2])
+
     def render(self, **values: object) -> str:
         """The text with its variables filled in."""
         return "".join(
@@ -85,7 +92,12 @@ def check(text: str) -> str | None:
     if len(text) > LONGEST_TEMPLATE:
         return f"is longer than {LONGEST_TEMPLATE} characters"
     try:
-        render(text, code="123456", widget="Widget", domain="example.com", minutes=5)
+        for domain in ("example.com", ""):
+            render(text, code="123456", widget="Widget", domain=domain, minutes=5)
     except UnrenderableError as problem:
-        return f"{problem}; known variables: {', '.join(VARIABLES)}"
-    return None
+        return f"{problem}; {_KNOWN}"
+    unknown = set(_parse(text).variable_paths()) - set(VARIABLES)  # also where no rendering came
+    return f"'{min(unknown)}' is undefined; {_KNOWN}" if unknown else None
+
+
+_KNOWN = f"known variables: {', '.join(VARIABLES)}"

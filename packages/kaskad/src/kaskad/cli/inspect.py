@@ -46,7 +46,10 @@ def _answer(trial: "Trial") -> tuple[list[str], bool]:
     after = f"after {trial.seconds:.2f} s"
     match trial.result:
         case Taken(provider_id=known):
-            return [*lines, f"accepted {after}" + (f", id {known}" if known else "")], True
+            lines.append(f"accepted {after}" + (f", id {known}" if known else ""))
+            if trial.simulated:
+                lines.append("a simulator took it: nothing was sent, and no handset shows it")
+            return lines, True
         case Refusal(reason=reason, ours=ours):
             blame = "our account" if ours else "this message"
             return [*lines, f"refused {after}, because of {blame}: {reason}"], False
@@ -81,7 +84,7 @@ def _story(found: "Session") -> list[str]:
         ("widget", f"{found.widget} of tenant {found.tenant}"),
         ("recipient", f"{mask(found.recipient.number)} ({found.recipient.country})"),
         ("state", found.state.value),
-        ("attempts", f"{found.misses} of {found.code_attempts} used"),
+        ("attempts", _attempts(found)),
         ("begun", f"{found.created_at:%Y-%m-%d %H:%M:%S} UTC"),
         ("ends", f"{found.expires_at:%Y-%m-%d %H:%M:%S} UTC"),
     ]
@@ -94,12 +97,21 @@ def _story(found: "Session") -> list[str]:
     return lines
 
 
+def _attempts(found: "Session") -> str:
+    launch, missed = found.launch, dict(found.channel_misses)
+    here = f"{missed.get(launch.channel, 0)} of {launch.settings.number_of_tries}"
+    in_all = f"{found.misses} of {found.code_attempts}"
+    return f"{here} used on {launch.channel}, {in_all} in the whole session"
+
+
 @app.command()
 def doctor(config: ConfigOption = None) -> None:
     """Check keys, stores, providers and the port; exits with 1 when something is wrong."""
-    from kaskad.config import load_server
+    from kaskad.config import DEFAULT_FILE, load_server
     from kaskad.running import examine
 
+    if config is None and not DEFAULT_FILE.exists():
+        typer.echo(f"note     there is no ./{DEFAULT_FILE}: these are the defaults")
     with operator_lines():
         findings = examine(load_server(config))
     for finding in findings:

@@ -1,5 +1,6 @@
 """``kaskad serve`` and ``kaskad demo``."""
 
+import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -70,6 +71,7 @@ def demo(
     Makes its own keys and a configuration with a widget for every type of
     channel, and keeps them for the next time.
     """
+    from kaskad.bootstrap import is_loopback
     from kaskad.config import OperatorError, load_config
     from kaskad.running import Program, prepare_demo
     from kaskad.system import SystemClock
@@ -80,7 +82,8 @@ def demo(
     except OSError as trouble:
         raise OperatorError([f"--dir: {trouble.filename}: {trouble.strerror}"]) from None
     flags = {"host": host, "port": port}
-    settings, declared = load_config(configuration, flags, now=SystemClock().now())
+    now, environ = SystemClock().now(), _without_keys()
+    settings, declared = load_config(configuration, flags, now=now, environ=environ)
     check_drivers(declared)
 
     def ready(address: str) -> None:
@@ -89,9 +92,19 @@ def demo(
         typer.echo(f"  the API:            {address}/api/n/otp-handler")
         typer.echo(f"  its token:          {folder / 'token'}")
         typer.echo(f"  its configuration:  {configuration}\n")
+        if not is_loopback(settings.host):
+            typer.echo(f"  WARNING: whoever reaches {settings.host} can read every code.\n")
         typer.echo("  Ctrl+C stops it.")
 
     _run(Program(settings=settings, declared=declared, demo_token=token, ready=ready))
+
+
+_ITS_OWN = ("KASKAD_SECRET_KEY", "KASKAD_OLD_SECRET_KEYS", "KASKAD_DATABASE_URL")
+
+
+def _without_keys() -> dict[str, str]:
+    """The environment, less what belongs to another installation than the demo's."""
+    return {k: v for k, v in os.environ.items() if not k.startswith((*_ITS_OWN, "KASKAD_SESSIONS"))}
 
 
 def _run(program: object) -> None:

@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Self
 
+import msgspec
 import structlog
 from sqlalchemy import insert, or_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kaskad.app import tokens as token_format
-from kaskad.app.ports import ApiToken, Clock, Entropy, Snapshot, StoreUnavailableError
+from kaskad.app.ports import ApiToken, Clock, Entropy, Snapshot
 from kaskad.config import Declared
 from kaskad.stores import _rows, _token_rules, tables
 from kaskad.stores._database import CatalogError, Database, explained, open_database
@@ -125,6 +126,9 @@ class SqlCatalog:
                 f"{self._database.path}: {error}; expected the secret_key that wrote it,"
                 " or that key in old_secret_keys"
             ) from error
+        except (ValueError, LookupError, TypeError, msgspec.MsgspecError) as error:
+            problem = f"{self._database.path}: a row of it cannot be read: {error}"
+            raise CatalogError(problem) from error
 
     def _tell(self) -> None:
         for listener in self._listeners:
@@ -143,7 +147,7 @@ class SqlCatalog:
                     await self.refresh()
                     seen = version
                 failing = False
-            except StoreUnavailableError as error:
+            except Exception as error:  # whatever it is, the next look may succeed
                 if not failing:
                     _log.warning("catalog_reload_failed", problem=str(error))
                 failing = True

@@ -36,12 +36,14 @@ class Handset:
         region: str,
         guard: Guard,
         simulated: Callable[[], bool],
+        demo: bool,
         draining: Callable[[], bool],
     ) -> None:
         self._inbox = inbox
         self._region = region
         self._guard = guard
         self._simulated = simulated
+        self._demo = demo
         self._draining = draining
         self._pages = Pages("kaskad.http.handset")
 
@@ -70,7 +72,16 @@ class Handset:
         return guarded
 
     def _page(self, _: Request) -> Response:
-        return self._pages.serve("index.html")
+        page = self._pages.serve("index.html")
+        if self._demo:
+            return page
+        # Without the demo there is nowhere to go from here.
+        lines = bytes(page.body).splitlines(keepends=True)
+        page.body = b"".join(x for x in lines if b'data-text="demo"' not in x).replace(
+            b'href="/"', b'href="/handset"'
+        )
+        page.headers["content-length"] = str(len(page.body))
+        return page
 
     def _file(self, request: Request) -> Response:
         return self._pages.serve(request.path_params["name"])
