@@ -18,6 +18,7 @@ from kaskad.app.polling import Hub
 from kaskad.app.ports import Catalog, Clock, Entropy, Snapshot, Store
 from kaskad.app.reports import Reports
 from kaskad.app.sweeper import Sweeper
+from kaskad.app.timing import sleep
 from kaskad.app.verification import Verifications
 from kaskad.app.worker import Worker
 from kaskad.core.codes import Keyring
@@ -35,7 +36,7 @@ from kaskad.telemetry.metrics import Metrics
 log = structlog.get_logger()
 
 SIMULATOR = "simulator"
-STOP_WITHIN_S = 5.0
+STOP_WITHIN_S = 2.0
 FLUSH_EVERY_S = 30.0
 
 
@@ -93,7 +94,7 @@ class Service:
 
     async def _flush_forever(self) -> None:
         while True:
-            await asyncio.sleep(FLUSH_EVERY_S)
+            await sleep(self.clock, FLUSH_EVERY_S)
             await self._flush()
 
     async def _flush(self) -> None:

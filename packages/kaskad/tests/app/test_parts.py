@@ -13,6 +13,7 @@ from kaskad.app import templates, tokens
 from kaskad.app.addresses import address_subject
 from kaskad.app.polling import HELD_PER_SESSION, ClientLeft, Hub, Wake
 from kaskad.app.timing import within
+from kaskad.app.worker import tidy
 from kaskad.core.errors import LongPollingTimeoutException
 from kaskad.system import SystemClock, SystemEntropy
 from kaskad.telemetry.metrics import Metrics
@@ -310,3 +311,25 @@ async def test_a_failing_look_frees_the_place() -> None:
     with pytest.raises(ValueError):
         await held.hub.hold("s", look, timeout_s=25, departed=held.departed)
     await held.left_nothing()
+
+
+# --- a provider's words ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("reason", "kept"),
+    [
+        ("stop list", "stop list"),
+        ("to +79001234567 failed", "to +***4567 failed"),
+        ("code 123456 is odd", "code *** is odd"),
+        ("bad \ud800", "bad ?"),
+        ("x" * 70_000, "x" * 200),
+    ],
+)
+def test_a_providers_words_are_kept_short_and_without_numbers(reason: str, kept: str) -> None:
+    found = tidy(reason, "+79001234567")
+    assert "9001234" not in found
+    assert "123456" not in found
+    assert len(found) <= 200
+    if "+7" not in reason:
+        assert found == kept

@@ -59,14 +59,12 @@ def test_filters_that_grow_stop_growing() -> None:
 def test_the_text_is_bounded() -> None:
     assert templates.check("a" * LONGEST_TEMPLATE) is None
     assert "longer than" in (templates.check("a" * (LONGEST_TEMPLATE + 1)) or "")
+
+
+@pytest.mark.parametrize("text", ["{{ widget }}", "{% if code %}{{ widget }}{% endif %}"])
+def test_what_is_filled_in_is_bounded(text: str) -> None:
     with pytest.raises(UnrenderableError):
-        templates.render(
-            "{% if code %}{{ widget }}{% endif %}",
-            code="1",
-            widget="w" * (LONGEST_TEXT + 1),
-            domain="",
-            minutes=1,
-        )
+        templates.render(text, code="1", widget="w" * (LONGEST_TEXT + 1), domain="", minutes=1)
 
 
 def test_blocks_are_not_nested_without_end() -> None:

@@ -1,11 +1,13 @@
 """What the embedded store promises beyond the contract: nothing is lost, nobody else's fault."""
 
 import asyncio
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
 import apsw
 import pytest
+from msgspec.structs import replace
 
 from kaskad.app.ports import Change, Committed, Remembered, StoreUnavailableError
 from kaskad.core.inputs import Accepted
@@ -258,4 +260,50 @@ async def test_only_the_owner_may_read_the_file(path: Path, clock: FakeClock) ->
     await put(store)
     for file in (path, path.with_name(path.name + "-wal")):
         assert file.stat().st_mode & 0o077 == 0
+    await store.close()
+
+
+async def test_sessions_from_the_future_are_not_taken_up(path: Path, clock: FakeClock) -> None:
+    """The clock was set back between two runs: no code may live longer for it."""
+    store = await SqliteStore.open(path, clock.now)
+    session = await put(store)
+    await store.close()
+
+    earlier = FakeClock(START - timedelta(hours=2))
+    again = await SqliteStore.open(path, earlier.now)
+    assert await again.load(session.id) is None
+    await again.purge(earlier.now())
+    await again.close()
+    assert read_session(path, session.id) is None
+
+
+async def test_a_database_that_is_locked_is_told_once_for_all(
+    path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await SqliteStore.open(path, clock.now)
+    store._db.set_busy_timeout(200)
+    other = apsw.Connection(str(path))
+    other.execute("BEGIN IMMEDIATE")
+    steps = [begin(session_id=new_id(n), number=f"+7900123456{n}") for n in range(1, 9)]
+    began = asyncio.get_running_loop().time()
+    results = await asyncio.gather(
+        *(store.commit(Change(session=s.session, expected=0)) for s in steps),
+        return_exceptions=True,
+    )
+    other.execute("ROLLBACK")
+    other.close()
+    assert all(isinstance(result, StoreUnavailableError) for result in results)
+    assert asyncio.get_running_loop().time() - began < 1.0
+    await store.close()
+
+
+async def test_a_key_used_again_after_its_time_is_kept(path: Path, clock: FakeClock) -> None:
+    store = await SqliteStore.open(path, clock.now)
+    await put(store, 1, remember=remembered())
+    await clock.advance(24 * 3600)
+    later = replace(remembered(), expires_at=clock.now() + timedelta(days=1))
+    step = begin(session_id=new_id(2), now=clock.now(), number="+79001234560")
+    await store.commit(Change(session=step.session, expected=0, remember=later))
+    await store.purge(clock.now())
+    assert await store.remembered(b"key", clock.now()) == later
     await store.close()

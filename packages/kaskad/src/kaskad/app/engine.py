@@ -4,6 +4,7 @@ The core decides on what was loaded; the store accepts the decision only if
 nothing has changed meanwhile. A lost race loads and decides again.
 """
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
@@ -64,6 +65,8 @@ class Engine:
         self._telemetry = telemetry
         self._on_job: list[Callable[[], None]] = []
         self._on_deadline: list[Callable[[datetime], None]] = []
+        self._orphans: dict[str, Step] = {}
+        store.subscribe(self._stored)
 
     def on_job(self, listener: Callable[[], None]) -> None:
         """Call back whenever there is a new job."""
@@ -143,7 +146,13 @@ class Engine:
             claim=claim,
             remember=memo(step) if memo else None,
         )
-        match await self.store.commit(change):
+        try:
+            verdict = await self.store.commit(change)
+        except asyncio.CancelledError:
+            # The write goes on without its caller: whoever must know is told once it is done.
+            self._orphans[session.id] = step
+            raise
+        match verdict:
             case Committed():
                 self._announce(step)
                 return True
@@ -160,6 +169,11 @@ class Engine:
         if isinstance(effect, Take):
             return replace(effect, subject=self.blind(tenant, effect.subject))
         return effect
+
+    def _stored(self, session_id: str) -> None:
+        orphan = self._orphans.pop(session_id, None)
+        if orphan is not None:
+            self._announce(orphan)
 
     def _announce(self, step: Step) -> None:
         due = wake_at(step.session)

@@ -308,6 +308,9 @@ class Taken(Value, frozen=True, kw_only=True):
     code: str | None = None
     code_type: CodeType | None = None
 
+    def __repr__(self) -> str:
+        return f"Taken(provider_id={self.provider_id!r})"
+
 
 class Refusal(Value, frozen=True, kw_only=True):
     """The provider will never take this message; ``ours``: our account is to blame."""

@@ -14,6 +14,7 @@ from kaskad.core.model import ReportKind
 log = structlog.get_logger()
 
 TRIES = 5
+DRAIN_WITHIN_S = 1.0
 
 
 class Reports:
@@ -42,5 +43,9 @@ class Reports:
         log.error("report lost", kind=event.kind, launch=event.launch)
 
     async def drain(self) -> None:
-        """Wait for the reports under way."""
+        """Wait a moment for the reports under way."""
+        if self._tasks:
+            await asyncio.wait(list(self._tasks), timeout=DRAIN_WITHIN_S)
+        for task in list(self._tasks):
+            task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -84,6 +84,8 @@ def render(text: str, *, code: str, widget: str, domain: str, minutes: int) -> s
         )
     except LiquidError as problem:
         raise UnrenderableError(problem.message) from problem
+    if len(rendered) > LONGEST_TEXT:
+        raise UnrenderableError("output limit reached")
     return rendered.strip()
 
 

@@ -6,11 +6,13 @@ fills its own places and delays nobody else.
 
 import asyncio
 import contextlib
+import re
 from collections import Counter
 from datetime import datetime, timedelta
 from itertools import count
 
 import structlog
+from msgspec.structs import replace
 
 from kaskad.app import templates
 from kaskad.app.engine import Engine
@@ -33,6 +35,7 @@ from kaskad.core import codes
 from kaskad.core.errors import KaskadError
 from kaskad.core.inputs import Accepted, Errored, Input, Rejected, Unsure
 from kaskad.core.model import Launch, Session, State
+from kaskad.core.recipients import mask
 
 log = structlog.get_logger()
 
@@ -41,11 +44,22 @@ LEASE_S = 15.0
 EXTEND_EVERY_S = 5.0
 MOST_TRIES = 4
 FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 3600.0
+LONGEST_REASON = 200
 AFTER_TROUBLE_S = 0.5
 
 
 class KeyGoneError(Exception):
     """The key of a code has been taken out of rotation before the code was sent."""
+
+
+_DIGITS = re.compile(r"\d{4,}")
+
+
+def tidy(reason: str, number: str) -> str:
+    """A provider's words as they may be kept: short, without the number or what may be a code."""
+    short = reason.encode("utf-8", "replace").decode()[:LONGEST_REASON]
+    return _DIGITS.sub("***", short.replace(number, mask(number)))
 
 
 class Worker:
@@ -172,7 +186,7 @@ class Worker:
             return
         waited = (self._clock.now() - job.due_at).total_seconds()
         self._telemetry.handed_over(job.lane, type(result).__name__.lower(), waited)
-        event = self._judge(claim, launch, result)
+        event = self._judge(claim, launch, result, session.recipient.number)
         if event is None:
             await self._again_later(claim, result)
         else:
@@ -207,6 +221,11 @@ class Worker:
             )
         except TimeoutError:
             return self._late(launch)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            return Unknown(reason="CancelledError")  # the driver's own doing
         except Exception as failure:
             log.error("driver broke", provider=launch.provider, failure=type(failure).__name__)
             return Unknown(reason=type(failure).__name__)
@@ -244,8 +263,10 @@ class Worker:
             ttl_s=launch.settings.lifetime_s,
         )
 
-    def _judge(self, claim: Claim, launch: Launch, result: SendResult) -> Input | None:
+    def _judge(self, claim: Claim, launch: Launch, result: SendResult, number: str) -> Input | None:
         """What the machine is told; ``None`` to try again."""
+        if not isinstance(result, Taken):
+            result = replace(result, reason=tidy(result.reason, number))
         match result:
             case Taken(provider_id=_, code=code, code_type=code_type):
                 return Accepted(launch=launch.number, code=code, code_type=code_type)
@@ -267,7 +288,9 @@ class Worker:
         if tries + 1 >= MOST_TRIES:
             return datetime.max.replace(tzinfo=self._clock.now().tzinfo)
         wished = result.retry_after_s if isinstance(result, Busy) else None
-        pause_s = wished if wished is not None else FIRST_PAUSE_S * 2**tries
+        pause_s = FIRST_PAUSE_S * 2**tries
+        if wished is not None and wished >= 0:  # not so for what is not a number
+            pause_s = min(wished, LONGEST_PAUSE_S)
         return self._clock.now() + timedelta(seconds=pause_s)
 
     async def _again_later(self, claim: Claim, result: SendResult) -> None:

@@ -14,6 +14,9 @@ class Accepted(Value, frozen=True, kw_only=True, tag=True):
     code_type: CodeType | None = None
     code: str | None = None
 
+    def __repr__(self) -> str:
+        return f"Accepted(launch={self.launch})"
+
 
 class Rejected(Value, frozen=True, kw_only=True, tag=True):
     """The provider refused for good: another try would be refused as well."""

@@ -185,7 +185,8 @@ def fail(session: Session, reason: Reason, now: datetime, context: Context) -> S
 def _fall_back(session: Session, failed: Launch, now: datetime, cascade: Cascade) -> Session:
     """Nothing is left to start: an earlier launch that can still confirm, or the end."""
     earlier = session.launches[: failed.number - 1]
-    live = next((x for x in reversed(earlier) if is_live(session, x, now)), None)
+    hopeful = (x for x in reversed(earlier) if x.code is not None or x.reason is None)
+    live = next((x for x in hopeful if is_live(session, x, now)), None)
     if live is None:
         return replace(session, over=State.EXHAUSTED, next=None)
     session = with_launch(session, replace(live, state=LaunchState.SENT))

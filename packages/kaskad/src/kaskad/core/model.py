@@ -152,6 +152,9 @@ class TestRecipient(Value, frozen=True, kw_only=True):
     code: str
     until: datetime
 
+    def __repr__(self) -> str:
+        return f"TestRecipient(until={self.until!r})"
+
 
 class Widget(Value, frozen=True, kw_only=True):
     """A configuration profile; ``channels`` are channel ids by priority."""

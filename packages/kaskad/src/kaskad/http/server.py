@@ -10,7 +10,7 @@ import uvicorn
 
 from kaskad.http.asgi import Application
 
-GRACE_S = 8
+GRACE_S = 5
 BACKLOG = 2048
 
 

@@ -312,7 +312,9 @@ class LiveState:
             self._forget_hits(heappop(self._stale)[1], now)
         while self._expiring and self._expiring[0][0] <= now:
             _, key = heappop(self._expiring)
-            if self.kept.pop(key, None) is not None:
+            answer = self.kept.get(key)
+            if answer is not None and answer.expires_at <= now and key not in self.keys_held:
+                del self.kept[key]
                 purged.keys.append(key)
         return purged
 

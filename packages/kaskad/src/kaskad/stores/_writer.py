@@ -29,6 +29,16 @@ _LARGEST_STATEMENT = 1024
 SCHEMA = "CREATE TABLE records (key INTEGER PRIMARY KEY, data BLOB NOT NULL)"
 
 
+_OF_THE_DATABASE = (
+    apsw.BusyError,
+    apsw.LockedError,
+    apsw.FullError,
+    apsw.IOError,
+    apsw.CantOpenError,
+)
+"""Failures that no single operation is to blame for: trying each alone would only take longer."""
+
+
 class WriterFullError(Exception):
     """More work is waiting than can be done in good time."""
 
@@ -81,7 +91,7 @@ class Writer:
 
     def _write(self, operations: list[Operation]) -> list[BaseException | None]:
         failure = self._transaction(operations)
-        if failure is None or len(operations) == 1:
+        if failure is None or len(operations) == 1 or isinstance(failure, _OF_THE_DATABASE):
             return [failure] * len(operations)
         return [self._transaction([operation]) for operation in operations]
 

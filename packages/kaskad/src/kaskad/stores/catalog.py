@@ -1,7 +1,6 @@
 """The catalogue: what is configured, kept in SQL, read from memory."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Self
@@ -87,8 +86,7 @@ class SqlCatalog:
         """Stop watching and let go of the database. May be called twice."""
         if self._watcher is not None:
             self._watcher.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watcher
+            await asyncio.gather(self._watcher, return_exceptions=True)
             self._watcher = None
         if self._held is not None:
             await self._held.close()

@@ -53,6 +53,7 @@ _decode_hit = msgspec.msgpack.Decoder(tuple[str, datetime]).decode
 _ALL_SESSIONS = (_SESSION << _NUMBER_BITS, ((_SESSION + 1) << _NUMBER_BITS) - 1)
 _LARGEST_NUMBER = (1 << _NUMBER_BITS) - 1
 _A_SECOND = timedelta(seconds=1)
+_CLOCK_SET_BACK = timedelta(seconds=30)
 
 
 class StoreInUseError(Exception):
@@ -105,16 +106,21 @@ class SqliteStore(EmbeddedStore):
                     self._load_session(number, data)
                 case _ if kind == _ANSWER:
                     answer = _decode_answer(data)
-                    self._answers[answer.key] = number
+                    self._answers[answer.key] = key
                     self._live.keep(answer)
                 case _ if kind >= _FIRST_HIT:
                     subject, at = _decode_hit(data)
+                    at = min(at, self._now())
                     window = Window(limit=0, span=_SPANS[kind - _FIRST_HIT])
                     self._live.hit(subject, (window,), at)
                     self._mark_hit(kind, at, number)
 
     def _load_session(self, number: int, data: bytes) -> None:
         session = _decode_session(data)
+        if session.timeline[-1].at > self._now() + _CLOCK_SET_BACK:
+            # The clock was set back while nobody ran: this session's codes would live too long.
+            self._unforgotten.append((_DROP, (_SESSION << _NUMBER_BITS | number,)))
+            return
         self._numbers[session.id] = number
         self._live.put_session(session)
         for effect in pending_job(session):
@@ -143,9 +149,13 @@ class SqliteStore(EmbeddedStore):
         if not isinstance(held, Reservation):
             return held
         future: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
-        rows, number = self._rows(held)
+        try:
+            rows = self._rows(held)
+        except BaseException:
+            self._live.undo(held)
+            raise
         self._writing[change.session.id] = future
-        self._submit(rows, partial(self._committed, held, number, future))
+        self._submit(rows, partial(self._committed, held, rows, future))
         failure = await asyncio.shield(future)
         if failure is not None:
             raise StoreUnavailableError(str(failure)) from failure
@@ -160,7 +170,7 @@ class SqliteStore(EmbeddedStore):
     def _committed(
         self,
         held: Reservation,
-        number: int,
+        rows: Sequence[Row],
         future: asyncio.Future[BaseException | None],
         failure: BaseException | None,
     ) -> None:
@@ -169,7 +179,9 @@ class SqliteStore(EmbeddedStore):
         del self._writing[session_id]
         try:
             if failure is None:
-                self._numbers[session_id] = number
+                self._numbers[session_id] = rows[0][0] & _LARGEST_NUMBER
+                if held.change.remember is not None:
+                    self._answers[held.change.remember.key] = rows[-1][0]
                 self._live.settle(held)
             else:
                 self._live.undo(held)
@@ -177,18 +189,19 @@ class SqliteStore(EmbeddedStore):
             if not future.done():
                 future.set_result(failure)
 
-    def _rows(self, held: Reservation) -> tuple[list[Row], int]:
-        """What a change writes. A job is not written: it follows from its session."""
+    def _rows(self, held: Reservation) -> list[Row]:
+        """What a change writes: its session first, an answer to remember last.
+
+        A job is not written: it follows from its session.
+        """
         change = held.change
         number = self._numbers.get(change.session.id)
         key = self._new_key(_SESSION) if number is None else _SESSION << _NUMBER_BITS | number
         rows = [(key, _encode(change.session))]
         rows += [self._hit(take.subject, take.windows, held.at) for take in held.takes]
         if change.remember is not None:
-            answer_key = self._new_key(_ANSWER)
-            self._answers[change.remember.key] = answer_key & _LARGEST_NUMBER
-            rows.append((answer_key, _encode(change.remember)))
-        return rows, key & _LARGEST_NUMBER
+            rows.append((self._new_key(_ANSWER), _encode(change.remember)))
+        return rows
 
     def _hit(self, subject: str, windows: Sequence[Window], at: datetime) -> Row:
         span = longest(windows)
@@ -244,8 +257,9 @@ class SqliteStore(EmbeddedStore):
             key = _SESSION << _NUMBER_BITS | self._numbers.pop(session_id)
             self._unforgotten.append((_DROP, (key,)))
         for answer in purged.keys:
-            key = _ANSWER << _NUMBER_BITS | self._answers.pop(answer)
-            self._unforgotten.append((_DROP, (key,)))
+            key = self._answers.pop(answer, 0)
+            if key:
+                self._unforgotten.append((_DROP, (key,)))
         self._forget_hits(now)
         if self._unforgotten:
             drops, self._unforgotten = self._unforgotten, []

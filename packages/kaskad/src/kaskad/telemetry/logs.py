@@ -3,14 +3,17 @@
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
 
 from kaskad.core.recipients import mask
 
-_NUMBER = re.compile(r"\+\d{8,15}(?!\d)")
+_NUMBER = re.compile(
+    r"(?:\+|%2[Bb])\d(?:[ ()-]{0,2}\d){7,14}(?!\d)"  # with a plus, however it is written
+    r"|(?<![\w.+-])\d{10,15}(?![\w.-])"  # or bare, as providers quote them
+)
 
 
 def configure(*, level: str, form: str) -> None:
@@ -45,8 +48,30 @@ def configure(*, level: str, form: str) -> None:
 
 
 def mask_numbers(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Hide the middle of every phone number in an event."""
+    """Hide the middle of every phone number in an event, however deep it is."""
     for key, value in event.items():
-        if isinstance(value, str) and "+" in value:
-            event[key] = _NUMBER.sub(lambda found: mask(found.group()), value)
+        if not key.startswith("_"):  # structlog's own
+            event[key] = _masked(value)
     return event
+
+
+def _masked(value: object) -> object:
+    match value:
+        case None | bool() | float():
+            return value
+        case int():
+            text = _masked(str(value))
+            return value if text == str(value) else text
+        case str():
+            return _NUMBER.sub(_hidden, value)
+        case Mapping():
+            return {_masked(key): _masked(inner) for key, inner in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_masked(inner) for inner in value]
+        case _:
+            return _masked(repr(value))
+
+
+def _hidden(found: re.Match[str]) -> str:
+    digits = "".join(c for c in found.group().removeprefix("%2B").removeprefix("%2b") if c.isdigit())
+    return mask(f"+{digits}")
