@@ -130,7 +130,7 @@ async def test_thousands_at_once_are_settled_in_portions(new_world: NewWorld) ->
         portions.append(len(found))
         return found
 
-    world.store.due = counted  # type: ignore[method-assign,assignment]
+    world.store.due = counted  # type: ignore[method-assign]
     world.sweeper.start()
     await world.clock.advance(10)
     await world.clock.until(lambda: sum(portions) >= 2500, within=1)

@@ -87,7 +87,7 @@ def test_tracebacks_are_masked_and_show_no_values(
     assert printed.count("RuntimeError") >= 2
     assert printed.count(SHOWN) >= 2
     assert NUMBER not in printed
-    assert "135791\", \"+" not in printed
+    assert '135791", "+' not in printed
     if form == "json":
         for line in printed.splitlines():
             assert json.loads(line)["event"] == "it broke"

@@ -30,8 +30,7 @@ def problems(driver: str, settings: Mapping[str, object]) -> list[str]:
         except msgspec.ValidationError:
             found.append(f"{name}: expected {expected}")
     delay = settings.get("delay")
-    is_number = isinstance(delay, int | float) and not isinstance(delay, bool)
-    if is_number and not 0 <= delay <= LONGEST_DELAY_S:
+    if isinstance(delay, int | float) and not 0 <= delay <= LONGEST_DELAY_S:
         found.append(f"delay: expected seconds from 0 to {LONGEST_DELAY_S}")
     return found
 

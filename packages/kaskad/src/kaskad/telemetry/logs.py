@@ -73,5 +73,7 @@ def _masked(value: object) -> object:
 
 
 def _hidden(found: re.Match[str]) -> str:
-    digits = "".join(c for c in found.group().removeprefix("%2B").removeprefix("%2b") if c.isdigit())
+    digits = "".join(
+        c for c in found.group().removeprefix("%2B").removeprefix("%2b") if c.isdigit()
+    )
     return mask(f"+{digits}")
