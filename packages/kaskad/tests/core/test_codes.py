@@ -3,12 +3,14 @@
 import hmac
 from collections import Counter
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from hashlib import sha256
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kaskad.core import inputs
 from kaskad.core.codes import (
     Keyring,
     allowed_tries,
@@ -18,7 +20,7 @@ from kaskad.core.codes import (
     matches,
     set_size,
 )
-from kaskad.core.model import Code
+from kaskad.core.model import Code, TestRecipient
 from packages.kaskad.tests.core.scene import KEYS
 
 LENGTHS = range(4, 11)
@@ -282,3 +284,15 @@ def test_a_chosen_code_is_dead_without_its_key() -> None:
     chosen = Code(number=1, key_id=KEYS.current, length=4, digest=kept)
     assert not matches("4821", chosen, "s", Keyring([b"n" * 32]))
     assert digest("4821", "s", Keyring([b"n" * 32]), KEYS.current) is None
+
+
+def test_what_carries_digits_does_not_show_them() -> None:
+    until = datetime(2027, 1, 1, tzinfo=UTC)
+    carriers = (
+        inputs.Accepted(launch=1, code="4821"),
+        inputs.CheckCode(code="4821"),
+        TestRecipient(number="+79001234567", code="4821", until=until),
+    )
+    for carrier in carriers:
+        assert "4821" not in repr(carrier)
+        assert "900123" not in repr(carrier)
