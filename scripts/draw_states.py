@@ -86,6 +86,9 @@ WAYS: dict[Arrow, Way] = {
     ),
     (State.SPENT, State.CLOSED): Way(((1000, 406), (1000, 564)), (991, 478), "end"),
     (State.EXHAUSTED, State.CLOSED): Way(((335, 604), (935, 604)), (535, 622), "middle"),
+    (State.EXHAUSTED, State.CONFIRMED): Way(
+        ((270, 616), (270, 644), (1102, 644), (1102, 178), (1065, 178)), (535, 638), "middle"
+    ),
 }
 
 # --- what there is to draw -----------------------------------------------------------------

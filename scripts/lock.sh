@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Recompiles requirements/*.txt from requirements/*.in with the newest releases.
-# dev is resolved first and constrains the others, so all three agree on every version.
+# dev is resolved first and constrains runtime and build, so all three agree on every version.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../requirements"
 uv=${UV:-../.venv/bin/uv}
@@ -19,6 +19,7 @@ compile() {
 compile dev --upgrade
 compile runtime --upgrade --constraint dev.txt
 compile build --upgrade --constraint dev.txt
+compile node --upgrade
 
 if grep -nE 'https?://|file:|^--(index-url|extra-index-url|find-links)|(^|[^.[:alnum:]])/[a-z]+/' ./*.txt; then
     echo 'lock: an address or a path of this machine got into a lock file (above)' >&2

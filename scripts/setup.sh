@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Makes what an entry point needs, and nothing when it is already there.
-#   scripts/setup.sh run     .venv with the runtime lock and the kaskad command
-#   scripts/setup.sh check   .venv with the dev lock and the kaskad command
-#   scripts/setup.sh test    the same, and a browser for the acceptance tests
+#   scripts/setup.sh run     .venv with the runtime lock and the kaskad command, and the widget
+#   scripts/setup.sh check   the same with the dev lock, and what the checks take from npm
+#   scripts/setup.sh test    the same, and the programs that the acceptance tests drive
 # PYTHON picks the interpreter; APT=no forbids installing system packages.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -56,7 +56,7 @@ place_of() {
 
 # What was installed: a change of any of these is a reason to install again.
 fingerprint() {
-    cat - "${locks[@]}" packages/kaskad/pyproject.toml scripts/setup.sh | sha256sum | cut -d ' ' -f 1
+    cat - "${locks[@]}" packages/*/pyproject.toml scripts/setup.sh | sha256sum | cut -d ' ' -f 1
 }
 
 make_venv() {
@@ -74,7 +74,8 @@ install_locked() {
     PIP_USE_PEP517=1 .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input \
         --require-hashes "${args[@]}"
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input \
-        --no-deps --no-build-isolation --no-index --editable packages/kaskad
+        --no-deps --no-build-isolation --no-index \
+        --editable packages/kaskad-sdk --editable packages/kaskad
 }
 
 # Only one setup at a time in a tree; the second finds the work done.
@@ -101,6 +102,19 @@ if [[ $(cat "$stamp" 2>/dev/null) != "$key" || ! -x .venv/bin/kaskad ]]; then
     say "done"
 fi
 
-if [[ $goal == test ]] && ! command -v chromium >/dev/null; then
-    apt_install "the browser tests need chromium" chromium
+# The widget, and what the checks take from npm. A demo without the widget is better than none,
+# and says so; the checks and the tests need it.
+if ! scripts/web.sh build; then
+    [[ $goal == run ]] || die "the widget could not be built"
+    say "the widget could not be built: the demo starts without it"
+fi
+
+# What the tests drive: a browser, and what the manual tells its readers to use.
+if [[ $goal == test ]]; then
+    missing=()
+    for program in chromium nginx openssl sqlite3; do
+        PATH=$PATH:/usr/sbin command -v "$program" >/dev/null || missing+=("$program")
+    done
+    command -v systemd-analyze >/dev/null || missing+=(systemd)
+    ((${#missing[@]} == 0)) || apt_install "the tests need ${missing[*]}" "${missing[@]}"
 fi

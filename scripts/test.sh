@@ -7,7 +7,7 @@ python=.venv/bin/python
 
 mkdir -p .cache/coverage
 $python -m coverage erase
-$python -m coverage run -m pytest --numprocesses "${JOBS:-2}" --dist worksteal "$@"
+$python -m coverage run -m pytest --numprocesses "${JOBS:-3}" --dist worksteal "$@"
 $python -m coverage combine --quiet
 if (($# == 0)); then
     $python -m coverage json --quiet
