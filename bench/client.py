@@ -54,6 +54,11 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
 
 
+def get(path: str) -> bytes:
+    """A request ready to be written."""
+    return f"GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n".encode()
+
+
 def post(path: str, token: str, body: bytes) -> bytes:
     """A request ready to be written."""
     return (

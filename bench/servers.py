@@ -80,7 +80,7 @@ def bare() -> Iterator[Target]:
     options = "--loop uvloop --http httptools --no-access-log --log-level warning --lifespan off"
     command = [sys.executable, "-m", "uvicorn", "bench.bare:application", "--port", str(port)]
     with _running([*command, *options.split()], port, Path.cwd()) as process:
-        yield Target(port, process)
+        yield Target(port, process, token=secrets.token_hex(16))
 
 
 @contextlib.contextmanager

@@ -3,15 +3,16 @@
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import httpx2
+
+from tests.peers.ports import free_port
 
 KASKAD = str(Path(sys.executable).with_name("kaskad"))
 BASE = "/api/n/otp-handler"
@@ -35,7 +36,7 @@ type = "sms"
 label = "SMS"
 provider = "handset"
 number_of_tries = 5
-send_timeout = 20
+send_timeout = 120
 templates = [{{ locale = "ru", text = "{{{{ code }}}}" }}]
 
 [[widgets]]
@@ -50,11 +51,26 @@ token = "env:KASKAD_TEST_TOKEN"
 """
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+_started: list[subprocess.Popen[bytes]] = []
+
+
+def launch(
+    command: Sequence[str], folder: Path, log: Path, **options: Any
+) -> subprocess.Popen[bytes]:
+    """A process that ends with the tests at the latest, whatever they forget."""
+    with log.open("a") as out:
+        process = subprocess.Popen(command, cwd=folder, stdout=out, stderr=out, **options)
+    _started.append(process)
+    return process
+
+
+def end_all() -> None:
+    """Kill what tests that failed left running."""
+    for process in _started:
+        if process.poll() is None:
+            process.kill()
+            process.wait(10)
+    _started.clear()
 
 
 class Kaskad:
@@ -80,11 +96,14 @@ class Kaskad:
 
     def start(self) -> Self:
         command = [KASKAD, "serve", "--config", str(self.config), "--apply"]
-        with (self.folder / "stderr.log").open("a") as log:
-            self.process = subprocess.Popen(
-                command, env=self.env, cwd=self.folder, stdout=log, stderr=log
-            )
-        self.until(lambda: self.get("/healthz").status_code == 200)
+        log = self.folder / "stderr.log"
+        self.process = launch(command, self.folder, log, env=self.env)
+        try:
+            self.until(lambda: self.get("/healthz").status_code == 200, within_s=60)
+        except BaseException:
+            self.process.kill()
+            self.process.wait(10)
+            raise
         return self
 
     def until(self, holds: Callable[[], bool], within_s: float = 20.0) -> None:
@@ -133,9 +152,9 @@ class Kaskad:
     def get(self, path: str) -> httpx2.Response:
         return httpx2.get(self.url + path, headers=self.headers, timeout=15)
 
-    def post(self, path: str, body: object = None) -> httpx2.Response:
+    def post(self, path: str, body: object = None, **headers: str) -> httpx2.Response:
         return httpx2.post(
-            self.url + BASE + path, json=body or {}, headers=self.headers, timeout=15
+            self.url + BASE + path, json=body or {}, headers=self.headers | headers, timeout=15
         )
 
     def client(self) -> httpx2.AsyncClient:

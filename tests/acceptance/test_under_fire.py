@@ -10,7 +10,7 @@ import pytest
 
 from tests.acceptance.harness import WIDGET, Kaskad
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.untraced]
 
 NUMBER = "+79001234567"
 

@@ -2,25 +2,31 @@
 
 import asyncio
 import contextlib
+import gc
 import resource
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 
 import structlog
 from starlette.routing import BaseRoute
 
+from kaskad.app.addresses import Network
 from kaskad.app.callers import Callers
 from kaskad.app.engine import Engine
+from kaskad.app.gate import Gate
 from kaskad.app.inbox import Inbox
+from kaskad.app.pages import Pages
 from kaskad.app.polling import Hub
-from kaskad.app.ports import Catalog, Clock, Entropy, Snapshot, Store
+from kaskad.app.ports import Captchas, Catalog, Clock, Entropy, Snapshot, Store
 from kaskad.app.reports import Reports
 from kaskad.app.sweeper import Sweeper
 from kaskad.app.timing import sleep
 from kaskad.app.verification import Verifications
 from kaskad.app.worker import Worker
+from kaskad.captchas import LazyCaptchas
 from kaskad.core.codes import Keyring
 from kaskad.drivers.registry import DriverSet
 from kaskad.http.asgi import Application
@@ -31,6 +37,11 @@ from kaskad.http.handler.endpoint import Handler
 from kaskad.http.handler.routes import BASE
 from kaskad.http.handset import Handset
 from kaskad.http.ops import Ops
+from kaskad.http.sdk.endpoint import PageEndpoints
+from kaskad.http.widget import Widget
+from kaskad.http.widget.built import Built
+from kaskad.http.widget.embed import element_of, texts
+from kaskad.telemetry.lag import LagWatch
 from kaskad.telemetry.metrics import Metrics
 
 log = structlog.get_logger()
@@ -38,19 +49,24 @@ log = structlog.get_logger()
 SIMULATOR = "simulator"
 STOP_WITHIN_S = 2.0
 FLUSH_EVERY_S = 30.0
+YOUNG_OBJECTS = 20_000
+OTHER_FILES = 256
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """What the parts need to know of the server's settings."""
 
-    secret_keys: Sequence[bytes]
+    secret_keys: Sequence[bytes] = field(repr=False)
     session_lifetime_s: int = 900
     long_poll_timeout_s: float = 25.0
+    request_timeout_s: float = 10.0
     default_region: str = "RU"
     handset: bool = False
     local_only: bool = True
-    demo_token: str | None = None
+    demo_token: str | None = field(default=None, repr=False)
+    widget: Built = field(default_factory=lambda: Built({}))
+    trusted_proxies: Sequence[Network] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +82,9 @@ class Service:
     store: Store
     verifications: Verifications
     _callers: Callers
+    _captchas: LazyCaptchas
     _drivers: DriverSet
+    _lag: LagWatch
     _reports: Reports
     _sweeper: Sweeper
     _worker: Worker
@@ -78,6 +96,7 @@ class Service:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Do the background work for as long as the block runs."""
+        self._lag.start()
         self._worker.start()
         self._sweeper.start()
         flusher = asyncio.create_task(self._flush_forever(), name="kaskad-token-use")
@@ -90,7 +109,9 @@ class Service:
             await self._sweeper.stop()
             await self._reports.drain()
             await self._drivers.close()
+            await self._captchas.close()
             await self._flush()
+            self._lag.stop()
 
     async def _flush_forever(self) -> None:
         while True:
@@ -105,9 +126,16 @@ class Service:
 
 
 def build(
-    options: Options, *, store: Store, catalog: Catalog, clock: Clock, entropy: Entropy
+    options: Options,
+    *,
+    store: Store,
+    catalog: Catalog,
+    clock: Clock,
+    entropy: Entropy,
+    captchas: Captchas | None = None,
 ) -> Service:
     """Wire the parts. Nothing runs until :meth:`Service.running`."""
+    judges = LazyCaptchas(options.secret_keys, clock, entropy)
     metrics = Metrics()
     metrics.watch(store.sizes)
     engine = Engine(
@@ -128,6 +156,7 @@ def build(
     )
     verifications = Verifications(
         engine=engine,
+        gate=Gate(engine, captchas or judges, metrics),
         catalog=catalog,
         hub=hub,
         entropy=entropy,
@@ -143,6 +172,13 @@ def build(
         clock=clock,
         entropy=entropy,
         telemetry=metrics,
+        request_timeout_s=options.request_timeout_s,
+    )
+    pages = PageEndpoints(
+        api=handler,
+        pages=Pages(catalog),
+        telemetry=metrics,
+        trusted_proxies=options.trusted_proxies,
     )
     ops = Ops(
         store=store,
@@ -150,9 +186,10 @@ def build(
         openapi=openapi.document,
         draining=lambda: hub.draining,
     )
-    routes = [*ops.routes(), *_pages(options, handler, catalog, inbox, hub)]
+    widget = Widget(options.widget).routes()
+    routes = [*ops.routes(), *widget, *_pages(options, handler, catalog, inbox, hub)]
     return Service(
-        application=Application(handler, routes),
+        application=Application(handler, pages, routes),
         catalog=catalog,
         clock=clock,
         engine=engine,
@@ -161,7 +198,9 @@ def build(
         store=store,
         verifications=verifications,
         _callers=callers,
+        _captchas=judges,
         _drivers=drivers,
+        _lag=LagWatch(metrics.lagged),
         _reports=reports,
         _sweeper=Sweeper(engine),
         _worker=worker,
@@ -192,6 +231,8 @@ def _pages(
             token=options.demo_token,
             region=options.default_region,
             guard=look,
+            element=element_of(options.widget),
+            embed=partial(texts, options.widget),
         )
         routes += demo.routes()
     return routes
@@ -211,10 +252,22 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def allow_many_sockets() -> None:
-    """Raise the soft limit of open files to the hard one: held calls are sockets."""
+def allow_many_sockets() -> int:
+    """Raise the soft limit of open files to the hard one, and say how many sockets that leaves."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return max(hard - OTHER_FILES, hard // 2)
+
+
+def collect_rarely() -> None:
+    """Let the garbage collector look seldom, and never again at what the start left.
+
+    Sessions hold no cycles and are freed by their counts. What is left for the
+    collector are a few tasks and exceptions, and every look would cost all calls under way.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS, 50, 100)
 
 
 def session_path(database: Path) -> Path:

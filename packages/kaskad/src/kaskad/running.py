@@ -1,10 +1,10 @@
-"""Whole programs: a server, a demo, a test message, a look at a session, a check-up."""
+"""Whole programs: a server, a demo, a test message, a look at a session."""
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 
@@ -13,32 +13,38 @@ import uvloop
 
 from kaskad.app import templates, tokens
 from kaskad.app.inbox import Inbox
-from kaskad.app.ports import Clock, Entropy, Message, SendResult, Snapshot
+from kaskad.app.ports import Clock, DeadLetter, Entropy, Message, SendResult, Snapshot
 from kaskad.bootstrap import (
     SIMULATOR,
     Options,
     Service,
     allow_many_sockets,
     build,
+    collect_rarely,
     is_loopback,
     session_path,
 )
-from kaskad.config import Declared, OperatorError, ServerSettings, database_path
-from kaskad.core.model import Channel, CodeType, Session
+from kaskad.config import (
+    Declared,
+    OperatorError,
+    ServerSettings,
+    database_path,
+    lapsed,
+    mistyped,
+)
+from kaskad.core.model import Channel, CodeType, Session, Widget
 from kaskad.core.recipients import parse_recipient
-from kaskad.drivers import check_settings
 from kaskad.drivers.registry import DriverSet
+from kaskad.http.porch import Patience
 from kaskad.http.server import Server, bind
+from kaskad.http.widget.built import Built
+from kaskad.stores.beside import Queue, read_letters, read_queues, read_session
 from kaskad.stores.catalog import SqlCatalog
-from kaskad.stores.sqlite import SqliteStore, read_session
+from kaskad.stores.sqlite import SqliteStore
 from kaskad.system import SystemClock, SystemEntropy
 from kaskad.telemetry import logs
 
 log = structlog.get_logger()
-
-
-class Impossible(Exception):  # said to a person, not to a programmer
-    """What was asked for cannot be done; the message is one clear line."""
 
 
 # --- serving -----------------------------------------------------------------------
@@ -50,23 +56,24 @@ class Program:
 
     settings: ServerSettings
     declared: Declared | None = None
-    demo_token: str | None = None
+    demo_token: str | None = field(default=None, repr=False)
     ready: Callable[[str], None] = lambda _: None
 
 
 def serve(program: Program) -> None:
     """Serve until told to stop."""
-    allow_many_sockets()
+    sockets = allow_many_sockets()
     logs.configure(level=program.settings.log_level, form=program.settings.log_format)
-    uvloop.run(_serve(program))
+    uvloop.run(_serve(program, sockets))
 
 
-async def _serve(program: Program) -> None:
+async def _serve(program: Program, sockets: int) -> None:
     settings = program.settings
     listener = bind(settings.host, settings.port)
     with contextlib.closing(listener):
         async with _service(program) as service:
-            server = Server(service.application, service.drain)
+            server = Server(service.application, service.drain, patience_of(settings, sockets))
+            collect_rarely()
             address = address_of(settings)
             log.info("listening", address=address)
             program.ready(address)
@@ -78,10 +85,16 @@ async def _serve(program: Program) -> None:
 @contextlib.asynccontextmanager
 async def _service(program: Program) -> AsyncIterator[Service]:
     settings, clock, entropy = program.settings, SystemClock(), SystemEntropy()
-    async with _catalog(settings, clock, entropy) as catalog:
+    async with opened_catalog(settings, clock, entropy) as catalog:
+        for line in mistyped(os.environ):
+            log.warning("variable_in_vain", problem=line)
         if program.declared is not None:
             await catalog.apply(program.declared)
-        store = await SqliteStore.open(sessions_file(settings), clock.now)
+            for line in lapsed(program.declared, clock.now()):
+                log.warning("declared_in_vain", problem=line)
+        store = await SqliteStore.open(sessions_file(settings), clock.now, clock.timebase)
+        if not catalog.snapshot.widgets:
+            log.warning("no_widgets", hint="`kaskad apply FILE` adds those that the file declares")
         try:
             yield build(
                 options_of(settings, program.demo_token),
@@ -95,9 +108,10 @@ async def _service(program: Program) -> AsyncIterator[Service]:
 
 
 @contextlib.asynccontextmanager
-async def _catalog(
+async def opened_catalog(
     settings: ServerSettings, clock: Clock, entropy: Entropy
 ) -> AsyncIterator[SqlCatalog]:
+    """The catalogue of these settings, followed until the end."""
     catalog = await SqlCatalog.open(
         settings.database_url, settings.keys, clock=clock, entropy=entropy
     )
@@ -114,10 +128,21 @@ def options_of(settings: ServerSettings, demo_token: str | None) -> Options:
         secret_keys=settings.keys,
         session_lifetime_s=settings.session_lifetime,
         long_poll_timeout_s=settings.long_poll_timeout,
+        request_timeout_s=settings.request_timeout,
         default_region=settings.default_region,
         handset=settings.demo or direct,
         local_only=is_loopback(settings.host),
         demo_token=demo_token,
+        widget=Built.carried(),
+        trusted_proxies=settings.trusted_proxies,
+    )
+
+
+def patience_of(settings: ServerSettings, sockets: int) -> Patience:
+    """How many connections there may be with so many sockets, and how slow."""
+    return Patience(
+        connections=min(settings.max_connections or sockets, sockets),
+        request_s=settings.request_timeout,
     )
 
 
@@ -142,18 +167,26 @@ def prepare_demo(folder: Path) -> Path:
     """Make what the demo needs and keep what is there: keys, a token, a configuration."""
     entropy = SystemEntropy()
     folder.mkdir(parents=True, exist_ok=True)
-    _keep(folder / "secret-key", entropy.token(32).hex())
-    _keep(folder / "token", tokens.make(entropy.token(tokens.RANDOM_BYTES)))
+    token = tokens.make(entropy.token(tokens.RANDOM_BYTES))
+    _keep(folder / "secret-key", entropy.token(32).hex() + "\n", mode=0o600)
+    _keep(folder / "token", token + "\n", mode=0o600)
     configuration = folder / "kaskad.toml"
-    if not configuration.exists():
-        configuration.write_text((files("kaskad") / "demo.toml").read_text())
+    _keep(configuration, (files("kaskad") / "demo.toml").read_text(), mode=0o644)
     return configuration
 
 
-def _keep(path: Path, secret: str) -> None:
-    if not path.exists():
-        path.touch(mode=0o600)
-        path.write_text(secret + "\n")
+def _keep(path: Path, text: str, *, mode: int) -> None:
+    """Write a file unless there is one: whole, or, if that fails half-way, not at all."""
+    if path.exists():
+        return
+    new = path.with_name(path.name + ".new")
+    new.unlink(missing_ok=True)
+    new.touch(mode=mode)
+    with new.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    new.rename(path)
 
 
 # --- one test message --------------------------------------------------------------
@@ -179,7 +212,8 @@ async def _try_channel(
     settings: ServerSettings, tenant: str, channel_id: str, number: str
 ) -> Trial:
     clock, entropy = SystemClock(), SystemEntropy()
-    async with _catalog(settings, clock, entropy) as catalog:
+    async with opened_catalog(settings, clock, entropy) as catalog:
+        await catalog.require_tenant(tenant)
         channel = _known_channel(catalog.snapshot, tenant, channel_id)
         message = _trial_message(channel, settings.default_region, number, entropy)
         drivers = DriverSet(
@@ -216,6 +250,8 @@ def _known_channel(snapshot: Snapshot, tenant: str, channel_id: str) -> Channel:
     if channel is None:
         known = ", ".join(sorted(c for t, c in snapshot.channels if t == tenant)) or "none"
         raise OperatorError([f'--channel: no channel is called "{channel_id}"; known: {known}'])
+    if channel.type.needs_text and not channel.templates:
+        raise OperatorError([f'--channel: "{channel_id}" has no template, so no text to send'])
     return channel
 
 
@@ -255,92 +291,48 @@ def _trial_message(channel: Channel, region: str, number: str, entropy: Entropy)
 # --- looking -----------------------------------------------------------------------
 
 
+def find_widget(settings: ServerSettings, tenant: str, widget_id: str | None) -> Widget:
+    """A widget of the catalogue; without an id the tenant's only one."""
+    return asyncio.run(_find_widget(settings, tenant, widget_id))
+
+
+async def _find_widget(settings: ServerSettings, tenant: str, widget_id: str | None) -> Widget:
+    async with opened_catalog(settings, SystemClock(), SystemEntropy()) as catalog:
+        await catalog.require_tenant(tenant)
+        all_widgets = [w for w in catalog.snapshot.widgets.values() if w.tenant == tenant]
+    found = [w for w in all_widgets if widget_id is None or w.id == widget_id.lower()]
+    if len(found) != 1:
+        raise OperatorError([f"--widget: {_which(widget_id, all_widgets)}"])
+    return found[0]
+
+
+def _which(widget_id: str | None, known: Sequence[Widget]) -> str:
+    if not known:
+        return "there is none yet; `kaskad apply FILE` adds those that the file declares"
+    listed = ", ".join(f"{widget.id} ({widget.name})" for widget in known)
+    wrong = "which one?" if widget_id is None else f'no widget is called "{widget_id}";'
+    return f"{wrong} known: {listed}"
+
+
 def find_session(settings: ServerSettings, session_id: str) -> Session:
     """A session of the store, also while a server is running on it."""
-    session = read_session(sessions_file(settings), session_id.lower())
+    path = _known_file(settings)
+    session = read_session(path, session_id)
     if session is None:
-        raise OperatorError([f"no session {session_id}: the id is unknown, or it is gone"])
+        problem = "the id is unknown, or it is gone"
+        raise OperatorError([f"{path}: no session {session_id}: {problem}"])
     return session
 
 
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """One line of a check-up."""
-
-    what: str
-    fine: bool
-    detail: str
+def find_jobs(settings: ServerSettings) -> tuple[list[Queue], list[DeadLetter]]:
+    """What waits for which account, and the dead letters, newest first."""
+    path, now = _known_file(settings), SystemClock().now()
+    return read_queues(path, now), read_letters(path, now)
 
 
-def examine(settings: ServerSettings) -> Sequence[Finding]:
-    """Check keys, stores and providers as a server would use them."""
-    return asyncio.run(_examine(settings))
-
-
-async def _examine(settings: ServerSettings) -> list[Finding]:
-    clock, entropy = SystemClock(), SystemEntropy()
-    count = len(settings.keys)
-    findings = [Finding(what="secret keys", fine=True, detail=f"{count} in use")]
-    async with _catalog(settings, clock, entropy) as catalog:
-        snapshot = catalog.snapshot
-        counts = (
-            f"{len(snapshot.widgets)} widgets, {len(snapshot.channels)} channels, "
-            f"{len(snapshot.providers)} providers, {len(snapshot.tokens)} tokens"
-        )
-        findings.append(Finding(what="catalogue", fine=True, detail=counts))
-        findings.append(await _examine_sessions(settings, clock.now))
-        findings += _examine_providers(snapshot)
-        findings += _examine_widgets(snapshot, clock.now())
-    findings.append(_examine_port(settings))
-    return findings
-
-
-async def _examine_sessions(settings: ServerSettings, now: Callable[[], datetime]) -> Finding:
+def _known_file(settings: ServerSettings) -> Path:
     path = sessions_file(settings)
-    try:
-        store = await SqliteStore.open(path, now)
-    except Exception as trouble:  # whatever it is, it is the finding
-        in_use = type(trouble).__name__ == "StoreInUseError"
-        detail = f"{path} belongs to a running server" if in_use else str(trouble)
-        return Finding(what="session store", fine=in_use, detail=detail)
-    try:
-        await store.check()
-        live = store.sizes()["sessions"]
-    finally:
-        await store.close()
-    return Finding(what="session store", fine=True, detail=f"{path} takes writes, {live} sessions")
-
-
-def _examine_providers(snapshot: Snapshot) -> list[Finding]:
-    findings = []
-    for (_, name), provider in sorted(snapshot.providers.items()):
-        problems = check_settings(provider.driver, provider.settings)
-        detail = "; ".join(problems) or f"driver {provider.driver}, settings are complete"
-        findings.append(Finding(what=f"provider {name}", fine=not problems, detail=detail))
-    return findings
-
-
-def _examine_widgets(snapshot: Snapshot, now: datetime) -> list[Finding]:
-    """Widgets that could start nothing for anybody."""
-    findings = []
-    for widget in snapshot.widgets.values():
-        cascade = snapshot.cascade(widget.id)
-        usable = [c for c in cascade.channels if c.enabled]
-        idle = widget.blocked or not widget.active
-        if not usable and not idle:
-            detail = "no enabled channel: every send answers NoAvailableChannelsException"
-            findings.append(Finding(what=f"widget {widget.id}", fine=False, detail=detail))
-        for test in widget.test_recipients:
-            if test.until <= now:
-                detail = "a test recipient has run out"
-                findings.append(Finding(what=f"widget {widget.id}", fine=True, detail=detail))
-    return findings
-
-
-def _examine_port(settings: ServerSettings) -> Finding:
-    where = f"{settings.host}:{settings.port}"
-    try:
-        bind(settings.host, settings.port).close()
-    except Exception as taken:  # it is the finding
-        return Finding(what="port", fine=True, detail=f"{taken}: a server is running there")
-    return Finding(what="port", fine=True, detail=f"{where} is free")
+    if not path.exists():
+        problem = "not there; expected the configuration of a service that has run"
+        raise OperatorError([f"{path}: {problem}"])
+    return path

@@ -6,31 +6,61 @@ import random
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from kaskad.app.ports import Timebase
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+_uptime = partial(time.clock_gettime, time.CLOCK_BOOTTIME)
 
 
 class SystemClock:
     """Wall time at the start, counted on by a clock that nobody can set.
 
     A step of the wall clock neither kills a code early nor lets one live
-    longer: only a restart looks at the wall again.
+    longer: only a new clock looks at the wall again. ``uptime`` counts seconds
+    evenly and includes those in suspend. Within :attr:`RESOLUTION_S` the time
+    stands still: to look at it costs a quarter then, and what follows from one
+    event looks at it several times.
     """
 
-    def __init__(self) -> None:
-        self._epoch = datetime.now(UTC).timestamp() - _uptime()
+    RESOLUTION_S = 0.0001
+
+    def __init__(
+        self,
+        *,
+        wall: Callable[[], float] = time.time,
+        uptime: Callable[[], float] = _uptime,
+    ) -> None:
+        self._uptime = uptime
+        self._epoch = wall() - uptime()
+        self._read_again_at = 0.0
+        self._now = datetime.fromtimestamp(self._epoch, UTC)
 
     def now(self) -> datetime:
         """The time, aware, in UTC."""
-        return datetime.fromtimestamp(self._epoch + _uptime(), UTC)
+        uptime = self._uptime()
+        if uptime >= self._read_again_at:
+            self._read_again_at = uptime + self.RESOLUTION_S
+            self._now = datetime.fromtimestamp(self._epoch + uptime, UTC)
+        return self._now
+
+    @property
+    def timebase(self) -> Timebase | None:
+        """What this clock started with; ``None`` where the system does not name its starts."""
+        try:
+            boot = _BOOT_ID.read_text().strip()
+        except OSError:
+            return None
+        return Timebase(boot=boot, epoch=self._epoch)
 
     def call_at(self, when: datetime, callback: Callable[[], None]) -> asyncio.TimerHandle:
         """Call back from the running loop at ``when``."""
         delay = (when - self.now()).total_seconds()
         return asyncio.get_running_loop().call_later(max(0.0, delay), callback)
-
-
-def _uptime() -> float:
-    """Seconds that include those in suspend."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class SystemEntropy:

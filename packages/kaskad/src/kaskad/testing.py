@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush
 from itertools import count
 
-from kaskad.app.ports import Snapshot
+from kaskad.app.ports import Finding, Judgement, Snapshot
+from kaskad.core.model import Widget
 
 START = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 
@@ -66,6 +67,15 @@ class FakeClock:
         self._now = until
         await self.settled()
 
+    async def leap(self, seconds: float) -> None:
+        """Move the time in one go, as a machine that was suspended sees it.
+
+        Timers that came due meanwhile fire late, all of them at the new time.
+        """
+        await self.settled()
+        self._now += timedelta(seconds=seconds)
+        await self.advance()
+
     async def until(self, done: Callable[[], bool], *, within: float = 3600.0) -> None:
         """Move from timer to timer until something holds; fails when it never does."""
         await self.settled()
@@ -119,3 +129,26 @@ class FixedCatalog:
     ) -> None:
         """Keep a row."""
         self.rows.append((tenant, actor, action, subject))
+
+
+class FakeCaptchas:
+    """:class:`kaskad.app.ports.Captchas` whose good tokens are those that begin with ``good``."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+        self.trouble = ""
+        self.misset = False
+
+    async def judge(self, widget: Widget, token: str, address: str) -> Judgement:
+        """Let tasks go first, as asking somebody does."""
+        self.asked.append((token, address))
+        await asyncio.sleep(0)
+        if self.trouble:
+            return Judgement(finding=Finding.UNAVAILABLE, reason=self.trouble)
+        if not token.startswith("good"):
+            return Judgement(finding=Finding.REFUSED, reason="not solved", misset=self.misset)
+        return Judgement(finding=Finding.PASSED, key=f"fake:{token}")
+
+    async def challenge(self, widget: Widget) -> Mapping[str, object] | None:
+        """None of ours."""
+        return None

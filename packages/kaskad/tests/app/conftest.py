@@ -1,12 +1,10 @@
 """Stores, worlds, and an event loop in which nothing may block."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import apsw
 import pytest
-import structlog
 from blockbuster import BlockBuster, BlockBusterFunction, blockbuster_ctx
 
 from kaskad.app.ports import Snapshot, Store
@@ -15,15 +13,15 @@ from kaskad.stores.sqlite import SqliteStore
 from kaskad.testing import FakeClock
 from packages.kaskad.tests.app.faulty import FaultyStore
 from packages.kaskad.tests.app.world import Script, World
+from packages.kaskad.tests.logs import Logged, captured
 
 NewWorld = Callable[..., World]
-Logged = list[MutableMapping[str, Any]]
 
 
 @pytest.fixture(autouse=True)
 def logged() -> Iterator[Logged]:
     """What the code under test logs."""
-    with structlog.testing.capture_logs() as entries:
+    with captured() as entries:
         yield entries
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
@@ -9,6 +10,7 @@ from kaskad.app.ports import (
     Change,
     Claim,
     Conflict,
+    DeadLetter,
     ReadMarks,
     Remembered,
     Store,
@@ -21,12 +23,17 @@ from kaskad.testing import settle
 
 
 class FaultyStore:
-    """:class:`kaskad.app.ports.Store`: hands everything on, unless told otherwise."""
+    """:class:`kaskad.app.ports.Store`: hands everything on, unless told otherwise.
+
+    A call that is ``broken`` is unavailable; ``defects`` says how often a call breaks in a way
+    that no caller expects, with words that nobody may repeat.
+    """
 
     def __init__(self, inner: Store) -> None:
         self.inner = inner
         self.away = False
         self.broken: set[str] = set()
+        self.defects: Counter[str] = Counter()
         self.conflicts = 0
         self.commits: list[Change] = []
         self.calls: list[str] = []
@@ -34,11 +41,19 @@ class FaultyStore:
         self._idle = asyncio.Event()
         self._idle.set()
 
+    @property
+    def busy(self) -> bool:
+        """Whether somebody waits for the store inside."""
+        return self._under_way > 0
+
     @contextlib.contextmanager
     def _call(self, name: str) -> Iterator[None]:
         self.calls.append(name)
         if self.away or name in self.broken:
             raise StoreUnavailableError("away")
+        if self.defects[name]:
+            self.defects[name] -= 1
+            raise ZeroDivisionError("+79001234567 123456")
         self._under_way += 1
         self._idle.clear()
         try:
@@ -73,6 +88,10 @@ class FaultyStore:
         with self._call("take"):
             return await self.inner.take(subject, windows, now)
 
+    async def wait(self, subject: str, windows: Sequence[Window], now: datetime) -> int | None:
+        with self._call("wait"):
+            return await self.inner.wait(subject, windows, now)
+
     async def remembered(self, key: bytes, now: datetime) -> Remembered | None:
         with self._call("remembered"):
             return await self.inner.remembered(key, now)
@@ -85,9 +104,17 @@ class FaultyStore:
         with self._call("extend"):
             await self.inner.extend(claims, lease_s=lease_s, now=now)
 
-    async def release(self, claim: Claim, *, due_at: datetime) -> None:
+    async def release(self, claim: Claim, *, due_at: datetime) -> bool:
         with self._call("release"):
-            await self.inner.release(claim, due_at=due_at)
+            return await self.inner.release(claim, due_at=due_at)
+
+    async def bury(self, letter: DeadLetter) -> None:
+        with self._call("bury"):
+            await self.inner.bury(letter)
+
+    async def dead_letters(self, now: datetime) -> list[DeadLetter]:
+        with self._call("dead_letters"):
+            return await self.inner.dead_letters(now)
 
     async def lanes(self) -> Mapping[str, datetime]:
         with self._call("lanes"):

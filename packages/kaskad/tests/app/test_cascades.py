@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -22,7 +23,7 @@ from kaskad.core.inputs import CheckAndComplete, CheckCode, Complete, Resend
 from kaskad.core.model import ReportKind, Session, State
 from kaskad.core.view import refusal_of
 from kaskad.stores.memory import MemoryStore
-from kaskad.testing import START, FakeClock
+from kaskad.testing import START, FakeClock, settle
 from packages.kaskad.tests.app.conftest import NewWorld
 from packages.kaskad.tests.app.faulty import FaultyStore
 from packages.kaskad.tests.app.world import World, cascade, with_channels
@@ -361,6 +362,8 @@ def test_there_is_one_message_for_each_launch_and_every_session_ends(
     async def run() -> None:
         clock = FakeClock()
         world = World(FaultyStore(MemoryStore(clock.now)), clock, cascade(*kinds, **providers))
+        world.sweeper.PURGE_EVERY_S = 300.0
+        clock.settled = partial(settle, 20)
         world.start()
         session = await world.send()
         for act in acts:

@@ -91,6 +91,20 @@ async def test_a_sleeper_that_is_cancelled_leaves_no_timer() -> None:
     assert clock.timers == 0
 
 
+async def test_after_a_leap_every_timer_that_is_due_fires_late_and_in_order() -> None:
+    clock, seen = FakeClock(), []
+    for seconds in (20, 10, 31):
+
+        def called(due: int = seconds) -> None:
+            seen.append((due, clock.now()))
+
+        clock.call_at(START + timedelta(seconds=seconds), called)
+    await clock.leap(30)
+    assert seen == [(10, at(30)), (20, at(30))]
+    await clock.leap(1)
+    assert seen[-1] == (31, at(31))
+
+
 async def test_until_goes_from_timer_to_timer() -> None:
     clock, seen = FakeClock(), []
     for seconds in (1, 60, 600):

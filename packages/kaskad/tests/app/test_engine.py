@@ -37,7 +37,7 @@ from kaskad.testing import START, FakeClock
 from packages.kaskad.tests import builders
 from packages.kaskad.tests.app.conftest import NewWorld
 from packages.kaskad.tests.app.faulty import FaultyStore
-from packages.kaskad.tests.app.world import World
+from packages.kaskad.tests.app.world import Script, World
 from packages.kaskad.tests.builders import NUMBER, code_of, snapshot
 
 LANE = "default/sms-provider"
@@ -464,3 +464,25 @@ async def test_a_widget_without_a_start_keeps_its_sessions(new_world: NewWorld) 
     session = await sent(world)
     world.catalog.snapshot = snapshot(blocked=True)
     assert await world.tell(session, CheckCode(code=code_of(session))) is True
+
+
+# --- a caller that goes away ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_a_send_whose_caller_is_cancelled_is_sent_or_never_was(
+    durable_world: NewWorld, turns: int
+) -> None:
+    world = durable_world(scripts={"sms-provider": Script()})
+    world.sweeper.PURGE_EVERY_S = 3600.0
+    await world.clock.advance(1)
+    caller = asyncio.create_task(world.send())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    caller.cancel()
+    await asyncio.wait([caller])
+    await world.store.check()
+    await world.clock.advance()
+
+    assert world.store.sizes()["sessions"] == len(world.scripts["sms-provider"].messages)
+    assert world.store.sizes()["jobs"] == 0

@@ -1,7 +1,6 @@
 """Every order in which the reasons to end a held call can come, and what is left afterwards."""
 
 import asyncio
-import gc
 from itertools import permutations
 
 import pytest
@@ -15,7 +14,7 @@ from kaskad.core.model import State
 from kaskad.telemetry.metrics import Metrics
 from kaskad.testing import FakeClock, settle
 from packages.kaskad.tests.app.conftest import NewWorld
-from packages.kaskad.tests.app.world import CALLER, Script
+from packages.kaskad.tests.app.world import CALLER, Script, leaves_on, stays
 from packages.kaskad.tests.builders import NUMBER, code_of
 
 TIMEOUT_S = 25
@@ -30,6 +29,7 @@ class Stage:
         self.hub = Hub(self.clock, self.metrics)
         self.version = 0
         self.gone = asyncio.Event()
+        self.departed = leaves_on(self.gone)
         self.looks = 0
         self.slow = asyncio.Event()
         self.slow.set()
@@ -39,9 +39,6 @@ class Stage:
         seen = self.version
         await self.slow.wait()
         return "news" if seen else None
-
-    async def departed(self) -> None:
-        await self.gone.wait()
 
     async def call(self) -> Outcome:
         try:
@@ -59,9 +56,9 @@ class Stage:
         self.hub.wake("s")
 
     def evict(self) -> None:
-        for _ in range(HELD_PER_SESSION):
-            self.hub.leave(self.hub.join("s"))
         waiters = [self.hub.join("s") for _ in range(HELD_PER_SESSION)]
+        for waiter in waiters:
+            self.hub.seat(waiter)
         for waiter in waiters:
             self.hub.leave(waiter)
 
@@ -145,8 +142,8 @@ async def test_what_happens_during_a_look_is_not_lost(what: str, when: str) -> N
     await settle()
     assert not call.done()
     stage.slow.set()
-    if (what, when) == ("timeout", "in the first look"):
-        await stage.clock.advance(TIMEOUT_S)  # it is held from the first look on
+    if when == "in the first look" and what in {"timeout", "evict"}:
+        await stage.clock.advance(TIMEOUT_S)  # it has a place, and is held, from there on
     assert await call == ENDS[what]
     assert stage.looks == looks + (what == "change")
     await stage.nothing_is_left(before)
@@ -225,21 +222,26 @@ async def test_a_client_that_left_before_the_call_was_held() -> None:
     await stage.nothing_is_left(before)
 
 
-async def test_a_connection_that_breaks_while_it_is_watched_has_left() -> None:
+async def test_a_call_that_is_answered_at_once_takes_nobodys_place() -> None:
     stage = Stage()
-    complaints: list[dict[str, object]] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, what: complaints.append(what))
-
-    async def broken() -> None:
-        await asyncio.sleep(0)
-        raise OSError("reset by peer")
-
-    with pytest.raises(ClientLeft):
-        await stage.hub.hold("s", stage.look, timeout_s=TIMEOUT_S, departed=broken)
+    calls = [asyncio.create_task(stage.call()) for _ in range(HELD_PER_SESSION)]
     await settle()
-    gc.collect()
-    assert complaints == []
-    assert stage.hub.held == 0
+
+    async def news() -> str | None:
+        return "news"
+
+    for _ in range(3):
+        answered = stage.hub.hold("s", news, timeout_s=TIMEOUT_S, departed=stage.departed)
+        assert await answered == "news"
+    await settle()
+    assert stage.hub.held == HELD_PER_SESSION
+    assert not any(call.done() for call in calls)
+
+    calls.append(asyncio.create_task(stage.call()))
+    await settle()
+    assert [call.done() for call in calls] == [True] + [False] * HELD_PER_SESSION
+    stage.change()
+    assert await asyncio.gather(*calls) == ["timeout"] + ["news"] * HELD_PER_SESSION
 
 
 async def test_a_change_wakes_every_call_and_no_other_session() -> None:
@@ -291,10 +293,6 @@ async def test_a_thousand_held_calls_end_with_the_drain() -> None:
 # --- over the whole shell -------------------------------------------------------------------
 
 
-async def never() -> None:
-    await asyncio.Event().wait()
-
-
 async def test_each_step_of_a_session_is_told_to_a_poller_that_names_what_it_knows(
     durable_world: NewWorld,
 ) -> None:
@@ -306,7 +304,7 @@ async def test_each_step_of_a_session_is_told_to_a_poller_that_names_what_it_kno
         since = 0
         while State.CONFIRMED not in seen:
             try:
-                answer = await world.verifications.poll_channel(CALLER, session.id, since, never)
+                answer = await world.verifications.poll_channel(CALLER, session.id, since, stays)
             except LongPollingTimeoutException:
                 continue
             since = answer.version
@@ -331,7 +329,7 @@ async def test_a_status_call_is_answered_by_the_confirmation(durable_world: NewW
     await world.clock.advance(1)
     polls = [
         asyncio.create_task(
-            world.verifications.poll_status(CALLER, session.id, NUMBER, None, never)
+            world.verifications.poll_status(CALLER, session.id, NUMBER, None, stays)
         )
         for _ in range(HELD_PER_SESSION)
     ]

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 
 from kaskad.app import templates, tokens
 from kaskad.app.addresses import address_subject
+from kaskad.app.courier import tidy
 from kaskad.app.polling import HELD_PER_SESSION, ClientLeft, Hub, Wake
 from kaskad.app.timing import within
-from kaskad.app.worker import tidy
 from kaskad.core.errors import LongPollingTimeoutException
 from kaskad.system import SystemClock, SystemEntropy
 from kaskad.telemetry.metrics import Metrics
 from kaskad.testing import FakeClock, settle
+from packages.kaskad.tests.app.world import leaves_on
 
 # --- templates -----------------------------------------------------------------------
 
@@ -122,12 +123,26 @@ def test_what_stands_for_an_address(text: str, subject: str | None) -> None:
 # --- time and chance -------------------------------------------------------------------
 
 
-def test_a_step_of_the_wall_clock_does_not_move_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = SystemClock()
+@pytest.mark.parametrize("step_s", [3600, -7200])
+def test_a_step_of_the_wall_clock_does_not_move_ours(step_s: float) -> None:
+    wall, uptime = 1_800_000_000.0, 500.0
+    clock = SystemClock(wall=lambda: wall, uptime=lambda: uptime)
     before = clock.now()
-    monkeypatch.setattr(time, "time", lambda: 0.0)
-    assert timedelta(0) <= clock.now() - before < timedelta(seconds=5)
-    assert before.utcoffset() == timedelta(0)
+    assert before == datetime.fromtimestamp(wall, UTC)
+    wall += step_s
+    assert clock.now() == before
+    uptime += 600
+    assert clock.now() - before == timedelta(seconds=600)
+    again = SystemClock(wall=lambda: wall, uptime=lambda: uptime)
+    assert again.now() == datetime.fromtimestamp(wall, UTC)
+
+
+def test_the_clock_starts_with_the_time_of_day() -> None:
+    clock = SystemClock()
+    first, second = clock.now(), clock.now()
+    assert abs(first.timestamp() - time.time()) < 5
+    assert timedelta(0) <= second - first < timedelta(seconds=5)
+    assert first.utcoffset() == timedelta(0)
 
 
 async def test_the_clock_calls_back() -> None:
@@ -192,12 +207,10 @@ class Held:
         self.hub = Hub(self.clock, Metrics())
         self.answer: str | None = None
         self.gone = asyncio.Event()
+        self.departed = leaves_on(self.gone)
 
     async def look(self) -> str | None:
         return self.answer
-
-    async def departed(self) -> None:
-        await self.gone.wait()
 
     def hold(self) -> "asyncio.Task[str]":
         return asyncio.create_task(

@@ -11,9 +11,10 @@ from kaskad.app.timing import sleep
 from kaskad.core.errors import NoAvailableChannelsException
 from kaskad.core.inputs import Cancel, CheckCode
 from kaskad.core.model import ReportKind, Session, State
-from packages.kaskad.tests.app.conftest import Logged, NewWorld
+from packages.kaskad.tests.app.conftest import NewWorld
 from packages.kaskad.tests.app.world import Script, World
 from packages.kaskad.tests.builders import channel, snapshot
+from packages.kaskad.tests.logs import Logged
 
 D, U = ReportKind.DELIVERED, ReportKind.UNDELIVERED
 YES, NO = ReportKind.CONFIRMED, ReportKind.DECLINED

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -11,12 +12,14 @@ from kaskad.app.polling import ClientLeft
 from kaskad.app.sweeper import Sweeper
 from kaskad.core.errors import LongPollingTimeoutException, ResendChannelException
 from kaskad.core.inputs import Cancel, CheckAndComplete, CheckCode, Complete, Resend
+from kaskad.core.limits import HOUR, Window
 from kaskad.core.model import Session, State
 from kaskad.testing import START, FakeClock, settle
 from packages.kaskad.tests import builders
-from packages.kaskad.tests.app.conftest import Logged, NewWorld
-from packages.kaskad.tests.app.world import CALLER, Script, World, cascade, hang
+from packages.kaskad.tests.app.conftest import NewWorld
+from packages.kaskad.tests.app.world import CALLER, Script, World, cascade, hang, leaves_on, stays
 from packages.kaskad.tests.builders import NUMBER, channel, code_of, snapshot
+from packages.kaskad.tests.logs import Logged
 
 SMS, VOICE = "sms-provider", "voice-provider"
 TWO = snapshot(channel("sms"), channel("voice"))
@@ -76,16 +79,9 @@ async def test_deadlines_wake_who_waits(new_world: NewWorld) -> None:
     session = await world.send()
     await world.clock.advance(290)
     version = (await world.now(session)).view_version
-    never = asyncio.Event().wait
-
-    async def departed() -> None:
-        await never()
-
-    poll = asyncio.create_task(
-        world.verifications.poll_channel(CALLER, session.id, version, departed)
-    )
+    poll = asyncio.create_task(world.verifications.poll_channel(CALLER, session.id, version, stays))
     status = asyncio.create_task(
-        world.verifications.poll_status(CALLER, session.id, NUMBER, None, departed)
+        world.verifications.poll_status(CALLER, session.id, NUMBER, None, stays)
     )
     await world.clock.advance(9.999)
     assert (poll.done(), status.done()) == (False, False)
@@ -106,7 +102,7 @@ async def test_without_a_deadline_nobody_is_woken(new_world: NewWorld) -> None:
         await asyncio.Event().wait()
 
     poll = asyncio.create_task(
-        world.verifications.poll_status(CALLER, session.id, NUMBER, None, departed)
+        world.verifications.poll_status(CALLER, session.id, NUMBER, None, stays)
     )
     await world.clock.advance(24.999)
     reads = world.store.calls[looks:].count("load")
@@ -197,6 +193,22 @@ async def test_a_failing_purge_delays_no_deadline(new_world: NewWorld) -> None:
     assert await world.walked(session) == ["sms", "voice"]
 
 
+async def test_others_go_on_while_much_is_forgotten(new_world: NewWorld) -> None:
+    """After a stop of an hour all hits of an hour are worthless at once."""
+    world = new_world(running=False)
+    window = Window(limit=1, span=HOUR)
+    for number in range(5000):
+        await world.store.take(str(number), (window,), world.clock.now())
+    await world.clock.advance(3600)
+    world.sweeper.start()
+    turns = 0
+    while world.store.sizes()["limits"]:
+        await asyncio.sleep(0)
+        turns += 1
+    await world.sweeper.stop()
+    assert turns >= 10
+
+
 async def test_a_sweeper_that_never_ran_can_be_stopped(new_world: NewWorld) -> None:
     world = new_world(running=False)
     await world.sweeper.stop()
@@ -208,10 +220,11 @@ async def test_a_sweeper_that_never_ran_can_be_stopped(new_world: NewWorld) -> N
 
 async def test_what_is_over_is_forgotten(durable_world: NewWorld) -> None:
     world = durable_world(scripts={SMS: Script()})
+    world.sweeper.PURGE_EVERY_S = 60.0
     session = await world.send()
     await world.clock.advance(1)
     await world.tell(session, Cancel())
-    await world.clock.advance(900 + 3600)
+    await world.clock.advance(960 + 3600)
     assert await world.store.load(session.id) is None
     sizes = dict(world.store.sizes())
     assert sizes.pop("limits") <= 1  # an hour of sends, a day of failures
@@ -246,13 +259,9 @@ async def _live(world: World, session: Session, story: str) -> None:
 
 async def _poll_and_leave(world: World, session: Session) -> None:
     gone = asyncio.Event()
-
-    async def departed() -> None:
-        await gone.wait()
-
     now = await world.verifications.channel(CALLER, session.id)
     poll = asyncio.create_task(
-        world.verifications.poll_channel(CALLER, session.id, now.version, departed)
+        world.verifications.poll_channel(CALLER, session.id, now.version, leaves_on(gone))
     )
     await settle(10)
     gone.set()
@@ -261,6 +270,7 @@ async def _poll_and_leave(world: World, session: Session) -> None:
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.untraced
 async def test_after_a_day_of_everything_nothing_is_left(
     new_world: NewWorld, clock: FakeClock
 ) -> None:
@@ -290,16 +300,18 @@ async def test_after_a_day_of_everything_nothing_is_left(
             await _live(world, await world.now(session), _STORIES[(n + batch) % 7])
             ends[await world.state(session)] += 1
     assert set(ends) == set(State)  # the day had something of everything
-    await clock.advance(3 * 3600)
-    world.sweeper.PURGE_EVERY_S = 3600.0
-    await clock.advance(26 * 3600)
+    clock.settled = partial(settle, 8)  # hardly anything is left to run
+    await clock.advance(2 * 3600)
+    assert asyncio.all_tasks() == tasks
+    await world.worker.stop(0)
+    await clock.advance(24 * 3600)
 
     assert dict(world.store.sizes()) == dict.fromkeys(world.store.sizes(), 0)
     assert world.hub.held == 0
     assert len(world.inbox.messages()) <= MOST_MESSAGES
-    assert asyncio.all_tasks() == tasks
     await world.stop()
     await settle()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
     assert clock.timers == 0
     assert world.figure("sessions_total", widget=builders.WIDGET_ID) == 2000
     assert world.figure("held_polls") == 0

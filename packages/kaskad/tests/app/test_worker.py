@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from kaskad.app.courier import MOST_TRIES
 from kaskad.app.ports import (
     Busy,
     Claim,
@@ -19,21 +20,26 @@ from kaskad.app.ports import (
     Unknown,
 )
 from kaskad.app.timing import sleep
-from kaskad.app.worker import LEASE_S, MOST_TRIES, PLACES_PER_LANE
+from kaskad.app.worker import LEASE_S, PLACES_PER_LANE
 from kaskad.core.codes import Keyring
+from kaskad.core.errors import InvalidCodeException
 from kaskad.core.inputs import Cancel, CheckCode, Resend
 from kaskad.core.model import CodeType, ReportKind, Session, State, Template, TestRecipient
 from kaskad.stores.sqlite import SqliteStore
 from kaskad.testing import START, FakeClock, settle
-from packages.kaskad.tests.app.conftest import Logged, NewWorld
+from packages.kaskad.tests.app.conftest import NewWorld
 from packages.kaskad.tests.app.faulty import FaultyStore
 from packages.kaskad.tests.app.world import Play, Script, World, hang
 from packages.kaskad.tests.builders import KEYRING, NUMBER, channel, code_of, snapshot
+from packages.kaskad.tests.logs import Logged
 
 SMS, VOICE = "sms-provider", "voice-provider"
 TWO = snapshot(channel("sms"), channel("voice"))
 PATIENT = snapshot(channel("sms", send_timeout_s=60), channel("voice"))
 TEST_NUMBER = TestRecipient(number=NUMBER, code="123456", until=START + timedelta(days=1))
+
+
+NUMBERS = [NUMBER, "+79001234568"]
 
 
 def numbers(count: int) -> list[str]:
@@ -112,7 +118,7 @@ async def test_what_is_not_waited_for_any_more_is_not_sent(new_world: NewWorld) 
     session = await world.send()
     [claim] = await world.store.claim(f"default/{SMS}", limit=1, lease_s=15, now=START)
     await world.tell(session, Cancel())
-    await world.worker._hand_over(claim)
+    await world.worker._run(claim)
     assert script.messages == []
 
 
@@ -122,7 +128,7 @@ async def test_jobs_of_sessions_that_are_gone_are_forgotten(new_world: NewWorld)
     session = await world.send()
     [claim] = await world.store.claim(f"default/{SMS}", limit=1, lease_s=15, now=START)
     unknown = replace(claim.job, session="00000000-0000-4000-8000-000000000000")
-    await world.worker._hand_over(Claim(job=unknown, fence=claim.fence))
+    await world.worker._run(Claim(job=unknown, fence=claim.fence))
     assert script.messages == []
     assert await world.state(session) is State.WAIT
 
@@ -265,6 +271,24 @@ async def test_an_unknown_fate_stays_unknown_after_the_last_try(new_world: NewWo
     assert await world.walked(session) == ["sms", "voice"]
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [Busy(reason="full"), Busy(reason="full", retry_after_s=60)],
+    ids=["to the last try", "for too long"],
+)
+async def test_who_is_busy_does_not_deny_what_an_earlier_try_may_have_left(
+    new_world: NewWorld, answer: SendResult
+) -> None:
+    """The message may have arrived: its code counts, although there is no other channel."""
+    sms = Script(Unknown(reason="reset", idempotent=True), answer)
+    world = new_world(snapshot(channel("sms")), scripts={SMS: sms})
+    session = await walk(world, 9.9)
+    assert session.launch.unsure
+    assert world.store.sizes()["jobs"] == 0
+    await world.clock.advance(0.1)
+    assert await world.tell(session, CheckCode(code=code_of(session))) is True
+
+
 async def test_a_driver_that_breaks_leaves_the_fate_unknown(
     new_world: NewWorld, logged: Logged
 ) -> None:
@@ -277,6 +301,34 @@ async def test_a_driver_that_breaks_leaves_the_fate_unknown(
     assert "RuntimeError" in printed
     assert NUMBER[1:] not in printed
     assert "123456" not in printed
+
+
+async def test_a_driver_that_cancels_itself_leaves_the_fate_unknown(new_world: NewWorld) -> None:
+    async def cancelled(_: Message) -> SendResult:
+        inner = asyncio.create_task(asyncio.Event().wait())
+        asyncio.get_running_loop().call_soon(inner.cancel)
+        await inner
+        return Taken()
+
+    sms, voice = Script(cancelled), Script()
+    world = new_world(PATIENT, scripts={SMS: sms, VOICE: voice})
+    session = await walk(world)
+    assert session.launch.unsure
+    await world.clock.advance(60)
+    assert len(sms.messages) == 1
+    assert await world.walked(session) == ["sms", "voice"]
+
+
+async def test_a_driver_that_times_out_by_itself_leaves_the_fate_unknown(
+    new_world: NewWorld,
+) -> None:
+    sms = Script(TimeoutError())
+    world = new_world(TWO, scripts={SMS: sms, VOICE: Script()})
+    session = await walk(world)
+    assert session.launch.unsure
+    await world.clock.advance(10)
+    assert len(sms.messages) == 1
+    assert await world.walked(session) == ["sms", "voice"]
 
 
 async def test_a_provider_may_choose_the_code(new_world: NewWorld) -> None:
@@ -394,6 +446,18 @@ async def test_a_place_that_is_given_back_is_taken_at_once(new_world: NewWorld) 
     assert world.figure("handovers_total", provider=f"default/{SMS}", outcome="taken") == 134
 
 
+async def test_a_place_is_free_once_the_provider_has_answered(new_world: NewWorld) -> None:
+    """However long it takes to write the answer down."""
+    sms = Script()
+    world = new_world(scripts={SMS: sms}, running=False)
+    for number in numbers(PLACES_PER_LANE * 2):
+        await world.send(number)
+    world.store.broken = {"commit"}
+    world.start()
+    await world.clock.advance(1)
+    assert len(sms.messages) == PLACES_PER_LANE * 2
+
+
 # --- leases, crashes, stops ---------------------------------------------------------------
 
 
@@ -420,6 +484,23 @@ async def test_leases_are_kept_up_after_trouble(new_world: NewWorld) -> None:
     await world.clock.advance(50)
     assert len(sms.messages) == 1
     await other.stop(0)
+
+
+async def test_a_process_that_was_suspended_does_not_take_its_own_jobs_over(
+    new_world: NewWorld,
+) -> None:
+    """Its leases look run out then, and it may look for jobs before it keeps them up."""
+    sms = Script(hang)
+    world = new_world(PATIENT, scripts={SMS: sms, VOICE: Script()})
+    first = await world.send()
+    await world.clock.advance()
+    sends: list[asyncio.Task[Session]] = []
+    soon = world.clock.now() + timedelta(seconds=1)
+    world.clock.call_at(soon, lambda: sends.append(asyncio.create_task(world.send(NUMBERS[1]))))
+    await world.clock.leap(2 * LEASE_S)
+    second = await sends[0]
+    await world.clock.advance(1)
+    assert [message.session for message in sms.messages] == [first.id, second.id]
 
 
 async def test_a_job_of_a_crashed_worker_runs_again_when_its_lease_ends(
@@ -803,3 +884,67 @@ async def test_a_report_that_comes_before_the_answer_is_applied_after_it(
     assert await world.state(session) is state
     assert await world.walked(session) == walked
     assert (await world.now(session)).launches[0].delivered is (kind is ReportKind.DELIVERED)
+
+
+async def test_a_defect_in_a_job_leaves_the_others_alone(
+    new_world: NewWorld, logged: Logged
+) -> None:
+    world = new_world(PATIENT, scripts={SMS: Script(), VOICE: Script()})
+    sessions = [await world.send(number) for number in numbers(3)]
+    load = world.store.load
+
+    async def defective(session_id: str) -> Session | None:
+        if session_id == sessions[1].id:
+            raise ZeroDivisionError
+        return await load(session_id)
+
+    world.store.load = defective  # type: ignore[method-assign]
+    await world.clock.advance(1)
+    world.store.load = load  # type: ignore[method-assign]
+    states = [await world.state(session) for session in sessions]
+    assert states == [State.SENT, State.WAIT, State.SENT]
+    assert "job failed" in {entry["event"] for entry in logged}
+    await world.clock.advance(59)
+    assert await world.walked(sessions[1]) == ["sms", "voice"]
+
+
+# --- answers that are none ----------------------------------------------------------------
+
+GARBAGE = [
+    None,
+    "accepted",
+    {"status": "ok"},
+    b"<html>",
+    Taken,
+    Taken(code=123456),  # type: ignore[arg-type]  # what a careless driver takes from JSON
+    Taken(code=""),
+    Taken(code=" - "),
+    Taken(code="12 34 five"),
+    Taken(code_type="sms"),  # type: ignore[arg-type]
+    Refusal(reason=None),  # type: ignore[arg-type]
+    Busy(reason="", retry_after_s="soon"),  # type: ignore[arg-type]
+    Unknown(reason=7),  # type: ignore[arg-type]
+]
+
+
+@pytest.mark.parametrize("answer", GARBAGE, ids=repr)
+async def test_an_answer_that_is_none_is_as_good_as_silence(
+    new_world: NewWorld, answer: object
+) -> None:
+    """The message may be with the person: it is not sent again, and nothing is proven by it."""
+
+    async def play(_: Message) -> SendResult:
+        return answer  # type: ignore[return-value]  # that is the point
+
+    sms, voice = Script(play), Script()
+    world = new_world(PATIENT, scripts={SMS: sms, VOICE: voice})
+    session = await world.send()
+    await world.clock.advance(59)
+    assert len(sms.messages) == 1
+    assert (await world.now(session)).launch.unsure
+    for typed in ("", "  ", "1234five", "123456"):
+        answered = await world.tell(session, CheckCode(code=typed))
+        assert isinstance(answered, InvalidCodeException)
+    await world.clock.advance(2)
+    assert await world.walked(session) == ["sms", "voice"]
+    assert len(sms.messages) == 1

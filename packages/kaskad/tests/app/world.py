@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 from kaskad.app.engine import Engine, Memo
+from kaskad.app.gate import Gate
 from kaskad.app.inbox import Delivered, Inbox
-from kaskad.app.polling import Hub
+from kaskad.app.polling import Departure, Hub, Watch
 from kaskad.app.ports import (
     ApiToken,
     Driver,
@@ -24,12 +25,32 @@ from kaskad.core.model import Channel, Session, State, TestRecipient
 from kaskad.core.session import Start
 from kaskad.drivers.registry import DriverSet
 from kaskad.telemetry.metrics import Metrics
-from kaskad.testing import FakeClock, FakeEntropy, FixedCatalog
+from kaskad.testing import FakeCaptchas, FakeClock, FakeEntropy, FixedCatalog
 from packages.kaskad.tests import builders
 from packages.kaskad.tests.app.faulty import FaultyStore
 from packages.kaskad.tests.builders import KEYRING, NUMBER, WIDGET_ID, recipient
 
 Play = SendResult | Exception | Callable[[Message], Awaitable[SendResult]]
+
+
+class _Unwatched:
+    def cancel(self) -> None: ...
+
+
+def stays(_: Callable[[], None]) -> Watch:
+    """A client that never leaves."""
+    return _Unwatched()
+
+
+def leaves_on(gone: asyncio.Event) -> Departure:
+    """A client that leaves then."""
+
+    def departed(tell: Callable[[], None]) -> Watch:
+        watch = asyncio.ensure_future(gone.wait())
+        watch.add_done_callback(lambda _: tell())
+        return watch
+
+    return departed
 
 
 class Script:
@@ -51,6 +72,10 @@ class Script:
             return await answer(message) if callable(answer) else answer
         finally:
             self.under_way -= 1
+
+    def play(self, *answers: Play) -> None:
+        """Answer so from now on."""
+        self._answers = list(answers)
 
     async def close(self) -> None:
         self.closed = True
@@ -112,6 +137,7 @@ class World:
         self.sweeper = Sweeper(self.engine)
         self.verifications = Verifications(
             engine=self.engine,
+            gate=Gate(self.engine, FakeCaptchas(), self.metrics),
             catalog=self.catalog,
             hub=self.hub,
             entropy=self.entropy,
@@ -148,6 +174,7 @@ class World:
         self,
         number: str = NUMBER,
         *,
+        widget_id: str = WIDGET_ID,
         lifetime_s: int = 900,
         address: str | None = None,
         test: TestRecipient | None = None,
@@ -155,7 +182,7 @@ class World:
     ) -> Session:
         wish = Start(
             id=self.entropy.uuid(),
-            widget=self.catalog.snapshot.widgets[WIDGET_ID],
+            widget=self.catalog.snapshot.widgets[widget_id],
             recipient=recipient(number),
             locale="ru",
             lifetime_s=lifetime_s,

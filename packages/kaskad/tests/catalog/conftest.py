@@ -1,28 +1,27 @@
 """Catalogues for tests: migrated once, copied for each."""
 
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 from blockbuster import BlockBuster, blockbuster_ctx
 
 from kaskad.stores._database import prepare
 from kaskad.stores.catalog import SqlCatalog
 from kaskad.testing import FakeClock, FakeEntropy
 from packages.kaskad.tests.catalog.declarations import KEYS
+from packages.kaskad.tests.logs import Logged, captured
 
 Opener = Callable[..., Awaitable[SqlCatalog]]
-Logged = list[MutableMapping[str, Any]]
 
 
 @pytest.fixture(autouse=True)
 def logged() -> Iterator[Logged]:
     """What the code under test logs."""
-    with structlog.testing.capture_logs() as entries:
+    with captured() as entries:
         yield entries
 
 
@@ -65,7 +64,7 @@ async def opener(path: Path, clock: FakeClock) -> AsyncIterator[Opener]:
     async with AsyncExitStack() as stack:
 
         async def open_(**options: Any) -> SqlCatalog:
-            given: dict[str, Any] = {"keys": KEYS, "watch": False, "busy_timeout_s": 0.05} | options
+            given: dict[str, Any] = {"keys": KEYS, "watch": False} | options
             catalog = await SqlCatalog.open(
                 f"sqlite:///{path}", clock=clock, entropy=entropy, **given
             )

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -25,21 +26,23 @@ from kaskad.testing import FakeClock, FakeEntropy
 from packages.kaskad.tests.catalog.conftest import Opener
 from packages.kaskad.tests.catalog.declarations import DECLARED, KEYS, with_
 
+SOON = 0.05  # seconds for which to wait for a lock that will not be given
 
-async def open_at(path: Path) -> SqlCatalog:
+
+async def open_at(path: Path, **options: Any) -> SqlCatalog:
     return await SqlCatalog.open(
         f"sqlite:///{path}",
         KEYS,
         clock=FakeClock(),
         entropy=FakeEntropy(),
-        busy_timeout_s=0.05,
         watch=False,
+        **options,
     )
 
 
-async def problem(path: Path) -> str:
+async def problem(path: Path, **options: Any) -> str:
     with pytest.raises(CatalogError) as caught:
-        await (await open_at(path)).close()
+        await (await open_at(path, **options)).close()
     assert isinstance(caught.value, OperatorError)
     assert isinstance(caught.value, StoreUnavailableError)
     (line,) = caught.value.problems
@@ -115,7 +118,7 @@ async def _start_at_once(path: Path) -> None:
 
 
 async def test_commits_survive_a_power_cut(path: Path) -> None:
-    database = await open_database(f"sqlite:///{path}", busy_timeout_s=0.05)
+    database = await open_database(f"sqlite:///{path}", busy_timeout_s=5.0)
     try:
         async with database.writing() as connection:
             pragmas = [
@@ -124,7 +127,7 @@ async def test_commits_survive_a_power_cut(path: Path) -> None:
             ]
     finally:
         await database.close()
-    assert pragmas == ["delete", 2, 1]
+    assert pragmas == ["delete", 3, 1]
 
 
 # --- what is refused ---------------------------------------------------------------
@@ -202,7 +205,7 @@ async def test_a_folder_in_the_files_place_is_told(tmp_path: Path) -> None:
 
 
 async def test_a_locked_catalogue_is_told(path: Path, opener: Opener) -> None:
-    catalog = await opener()
+    catalog = await opener(busy_timeout_s=SOON)
     with sqlite(path) as connection:
         connection.execute("BEGIN IMMEDIATE")
         with pytest.raises(CatalogError) as caught:
@@ -217,7 +220,9 @@ async def test_a_locked_catalogue_is_told(path: Path, opener: Opener) -> None:
 async def test_a_failing_open_leaves_nothing_open(path: Path) -> None:
     with sqlite(path) as connection:
         connection.execute("BEGIN EXCLUSIVE")
-        assert (await problem(path)).startswith("another process has locked it")
+        assert (await problem(path, busy_timeout_s=SOON)).startswith(
+            "another process has locked it"
+        )
         connection.execute("ROLLBACK")
 
 

@@ -1,6 +1,7 @@
 """Tokens are made, replaced and revoked."""
 
 import sqlite3
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from kaskad.app import tokens
 from kaskad.app.ports import ApiToken
-from kaskad.stores.catalog import SqlCatalog, TokenError
+from kaskad.stores.catalog import SqlCatalog, TokenError, UnknownTenantError
 from kaskad.testing import START, FakeClock
 from packages.kaskad.tests.catalog.conftest import Opener
 from packages.kaskad.tests.catalog.declarations import SECOND, WIDGET, of_tenant, with_
@@ -69,10 +70,23 @@ async def test_a_widget_must_be_the_tenants_own(catalog: SqlCatalog) -> None:
     ]
 
 
-async def test_a_tenant_must_exist(catalog: SqlCatalog) -> None:
-    assert await refused(catalog, tenant="typo") == [
-        'no tenant is called "typo" yet; apply a file first'
-    ]
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda catalog: catalog.create_token("typo", "new"),
+        lambda catalog: catalog.revoke_token("typo", "backend"),
+        lambda catalog: catalog.list_tokens("typo"),
+        lambda catalog: catalog.require_tenant("typo"),
+    ],
+    ids=["create", "revoke", "list", "require"],
+)
+async def test_a_tenant_must_exist(
+    catalog: SqlCatalog, path: Path, ask: Callable[[SqlCatalog], Awaitable[object]]
+) -> None:
+    await catalog.apply(of_tenant("other", with_(widgets=(), tokens=())))
+    with pytest.raises(UnknownTenantError) as caught:
+        await ask(catalog)
+    assert caught.value.problems == [f'{path}: no tenant is called "typo"; known: default, other']
 
 
 async def test_a_token_takes_over_with_an_overlap(catalog: SqlCatalog, clock: FakeClock) -> None:

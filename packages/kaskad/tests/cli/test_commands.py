@@ -1,12 +1,16 @@
 """The command line: what it prints, and one clear line with exit 2 for what cannot be."""
 
+import fcntl
 import re
+import resource
 import socket
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
 from kaskad import __version__
 from kaskad.app import tokens
@@ -14,103 +18,35 @@ from kaskad.cli import app
 from kaskad.core.inputs import CheckCode
 from kaskad.core.model import Session
 from kaskad.core.session import advance
-from kaskad.running import Program
+from kaskad.running import Program, prepare_demo
 from kaskad.stores.sqlite import SqliteStore
 from kaskad.system import SystemClock
 from packages.kaskad.tests.builders import begin, context
+from packages.kaskad.tests.cli.shell import Shell, refused
 from packages.kaskad.tests.contract.test_store import put
+from tests.peers.ports import free_port
 
-CONFIG = """
-[server]
-secret_key = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
-database_url = "sqlite:///kaskad.db"
-{server}
-
-[[providers]]
-id = "handset"
-driver = "simulator"
-delay = 0
-
-[[providers]]
-id = "rejecting"
-driver = "simulator"
-outcome = "reject"
-delay = 0
-
-[[providers]]
-id = "hanging"
-driver = "simulator"
-outcome = "hang"
-
-[[channels]]
-id = "sms"
-type = "sms"
-label = "SMS"
-provider = "handset"
-templates = [{{ locale = "en", text = "{{{{ code }}}} for {{{{ widget }}}}" }}]
-
-[[channels]]
-id = "push"
-type = "sim_push"
-label = "Push"
-provider = "handset"
-
-[[channels]]
-id = "rejected"
-type = "flashcall"
-label = "Call"
-provider = "rejecting"
-
-[[channels]]
-id = "hung"
-type = "flashcall"
-label = "Call"
-provider = "hanging"
-send_timeout = 1
-
-[[widgets]]
-id = "123634df-ddfe-4dda-b31d-f3b4e75fc5dc"
-name = "Demo"
-channels = ["sms"]
-{widget}
-"""
+# --- embed -------------------------------------------------------------------------
 
 
-class Shell:
-    """A folder with a configuration, and the command."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.file = folder / "kaskad.toml"
-        self.write()
-
-    def write(self, *, server: str = "", widget: str = "") -> None:
-        self.file.write_text(CONFIG.format(server=server, widget=widget))
-
-    def run(self, *words: str) -> Result:
-        return CliRunner().invoke(app, list(words))
-
-    def on_file(self, *words: str) -> Result:
-        return self.run(*words, "--config", str(self.file))
-
-    def applied(self) -> "Shell":
-        assert self.run("apply", str(self.file)).exit_code == 0
-        return self
+def test_embed_wants_to_know_which_widget(shell: Shell) -> None:
+    shell.applied()
+    second = '[[widgets]]\nid = "7a1c54de-90f2-4d0b-8a53-1be2f3c4d5a6"\nname = "Shop"\n'
+    shell.write(widget=second + 'channels = ["sms"]')
+    shell.applied()
+    refused(shell.on_file("embed"), "which one?", "7a1c54de-90f2-4d0b-8a53-1be2f3c4d5a6 (Shop)")
+    refused(shell.on_file("embed", "--widget", "other"), '"other"', "(Demo)", "(Shop)")
 
 
-@pytest.fixture
-def shell(tmp_path: Path) -> Shell:
-    return Shell(tmp_path)
-
-
-def refused(result: Result, *says: str) -> None:
-    """One clear line on stderr, exit 2, nothing else."""
-    assert result.exit_code == 2, result.output
-    [line] = result.stderr.strip().splitlines()
-    for words in says:
-        assert words in line
-    assert "Traceback" not in result.output
-    assert result.stdout == ""
+def test_embed_warns_of_a_widget_that_no_page_may_use(shell: Shell) -> None:
+    found = shell.applied().on_file("embed")
+    assert (found.exit_code, found.stdout[:4]) == (0, "<!--")
+    [line] = found.stderr.splitlines()
+    assert line.startswith("warning: widget 123634df-ddfe-4dda-b31d-f3b4e75fc5dc (Demo)")
+    assert 'allowed_origins = ["https://shop.example"]' in line
+    assert "`kaskad apply`" in line
+    shell.write(widget='allowed_origins = ["https://shop.example"]')
+    assert shell.applied().on_file("embed").stderr == ""
 
 
 # --- apply -------------------------------------------------------------------------
@@ -166,6 +102,21 @@ def test_a_mistake_in_the_file_is_one_line(
     assert result.exit_code == 2
     assert any(all(word in line for word in says) for line in result.stderr.splitlines())
     assert "Traceback" not in result.output
+
+
+def test_a_day_that_has_passed_is_told_and_nothing_is_refused(shell: Shell) -> None:
+    test = '{ number = "+79990000001", code = "123456", until = 2020-01-31 }'
+    shell.write(server=f"port = {free_port()}", widget=f"test_recipients = [{test}]")
+    for words in (("--dry-run",), (), ()):
+        applied = shell.run("apply", str(shell.file), *words)
+        assert applied.exit_code == 0
+        [warning] = applied.stderr.splitlines()
+        assert warning.startswith(f"warning: {shell.file}: widgets[0]")
+        assert "test_recipients[0].until: over since 2020-02-01 00:00 UTC" in warning
+    found = shell.on_file("doctor")
+    assert found.exit_code == 0
+    [note] = [line for line in found.stdout.splitlines() if line.startswith("note ")]
+    assert "test_recipients[0].until: over since 2020-02-01" in note
 
 
 # --- tokens ------------------------------------------------------------------------
@@ -286,13 +237,18 @@ async def test_a_sessions_story(shell: Shell) -> None:
     assert lines[-1].split()[-2:] == ["check_code", "InvalidCodeException"]
 
 
-def test_a_session_that_is_not_there(shell: Shell) -> None:
-    refused(shell.on_file("session", "nope"), "no session nope")
+async def test_a_session_that_is_not_there(shell: Shell) -> None:
+    refused(shell.on_file("session", "nope"), 'ID: expected a requestId like "', 'got "nope"')
+    unknown = "d1f4c9a2-4b0e-4c7d-9e55-0a6f1b2c3d4e"
+    refused(shell.on_file("session", unknown), "kaskad-sessions.db: not there", "has run")
+    await stored_session(shell.folder)
+    refused(shell.on_file("session", unknown), f"no session {unknown}")
 
 
 def test_a_session_in_a_foreign_file(shell: Shell) -> None:
     (shell.folder / "kaskad-sessions.db").write_bytes(b"no database " * 400)
-    refused(shell.on_file("session", "nope"), "kaskad-sessions.db")
+    foreign = shell.on_file("session", "d1f4c9a2-4b0e-4c7d-9e55-0a6f1b2c3d4e")
+    refused(foreign, "kaskad-sessions.db")
 
 
 # --- doctor ------------------------------------------------------------------------
@@ -322,6 +278,49 @@ def test_what_is_wrong_is_found(shell: Shell) -> None:
     assert "PROBLEM  session store" in found.stdout
 
 
+def test_a_channel_without_a_text_to_send_is_found(shell: Shell) -> None:
+    shell.applied()
+    with sqlite3.connect(shell.folder / "kaskad.db") as db:
+        db.execute("DELETE FROM templates WHERE channel = 'sms'")
+        db.execute("UPDATE meta SET value = value + 1")
+    db.close()
+    found = shell.on_file("doctor")
+    assert found.exit_code == 1
+    assert "PROBLEM  channel sms: no template" in found.stdout
+
+
+def test_a_variable_that_is_mistyped_is_noted(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KASKAD_LOGLEVEL", "debug")
+    found = shell.applied().on_file("doctor")
+    line = "note     environment: KASKAD_LOGLEVEL: not a setting; did you mean KASKAD_LOG_LEVEL?"
+    assert line in found.stdout.splitlines()
+
+
+def test_an_empty_folder_says_what_it_lacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("KASKAD_SECRET_KEY", raising=False)
+    found = CliRunner().invoke(app, ["serve"])
+    assert found.exit_code == 2
+    assert "no ./kaskad.toml in this folder, --config FILE names another" in found.stderr
+    monkeypatch.setenv("KASKAD_SECRET_KEY", "00" * 32)
+    assert "`kaskad apply` fills it" in CliRunner().invoke(app, ["doctor"]).stdout
+
+
+def test_a_check_up_without_a_key_has_nothing_to_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("KASKAD_SECRET_KEY", raising=False)
+    found = CliRunner().invoke(app, ["doctor"])
+    assert found.exit_code == 2
+    assert found.stderr.startswith("KASKAD_SECRET_KEY: missing")
+    assert "PROBLEM" not in found.stdout
+
+
 def test_a_check_up_without_a_file_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KASKAD_SECRET_KEY", "00" * 32)
@@ -342,6 +341,25 @@ def test_the_demo_keeps_to_its_own_keys(tmp_path: Path, monkeypatch: pytest.Monk
     assert first.keys == (bytes.fromhex((tmp_path / "secret-key").read_text()),)
 
 
+def test_a_demo_whose_disk_is_full_leaves_no_half_of_a_key(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            prepare_demo(folder)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not (folder / "secret-key").exists()
+    configuration = prepare_demo(folder)
+    kept = {file.name: file.read_text() for file in folder.iterdir()}
+    assert set(kept) == {"secret-key", "token", "kaskad.toml"}
+    assert len(bytes.fromhex(kept["secret-key"])) == 32
+    assert (folder / "secret-key").stat().st_mode & 0o077 == 0
+    assert prepare_demo(folder) == configuration
+    assert {file.name: file.read_text() for file in folder.iterdir()} == kept
+
+
 def test_a_taken_port_is_told(shell: Shell) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -349,14 +367,24 @@ def test_a_taken_port_is_told(shell: Shell) -> None:
         shell.write(server=f"port = {taken.getsockname()[1]}")
         found = shell.applied().on_file("doctor")
         assert "a server is running there" in found.stdout
-        refused(shell.on_file("serve"), "Address already in use", "--port")
+        serve = shell.on_file("serve")
+        refused(serve, "Address already in use; expected a free port: --port N or server.port")
+        refused(shell.on_file("serve", "--host", "192.0.2.1"), "192.0.2.1", "--host ADDRESS")
+        port, folder = str(taken.getsockname()[1]), str(shell.folder / "demo")
+        demo = shell.run("demo", "--dir", folder, "--port", port)
+        refused(demo, 'expected a free port: --port N (make run ARGS="--port N") or server.port')
+        demo = shell.run("demo", "--dir", folder, "--host", "192.0.2.1")
+        refused(demo, '--host ADDRESS (make run ARGS="--host ADDRESS") or server.host')
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+@pytest.mark.parametrize("host", ["nope.invalid", "300.1.1.1", "2001:db8::1", "fe80::1"])
+def test_a_host_that_is_none_is_told(shell: Shell, host: str) -> None:
+    if ":" in host and not Path("/proc/net/if_inet6").exists():
+        pytest.skip("this machine has no IPv6")
+    advice = "expected an address of this machine: --host ADDRESS"
+    refused(shell.on_file("serve", "--host", host), host, f"{advice} or server.host")
+    demo = shell.run("demo", "--dir", str(shell.folder / "demo"), "--host", host)
+    refused(demo, host, f'{advice} (make run ARGS="--host ADDRESS") or server.host')
 
 
 # --- serve and demo ------------------------------------------------------------------
@@ -384,6 +412,25 @@ def test_a_folder_in_the_way_of_the_session_file(shell: Shell) -> None:
     shell.write(server=f"port = {free_port()}")
     (shell.folder / "kaskad-sessions.db").mkdir()
     refused(shell.on_file("serve"), "kaskad-sessions.db")
+
+
+def test_a_session_file_in_use_says_the_way_out(shell: Shell) -> None:
+    shell.write(server=f"port = {free_port()}")
+    demo = shell.folder / "demo"
+    with held(shell.folder), held(demo):
+        found = shell.on_file("serve")
+        refused(found, "in use by another kaskad process", "stop that one", "server.database_url")
+        found = shell.run("demo", "--dir", str(demo), "--port", str(free_port()))
+        refused(found, "stop that one", "--dir DIR", 'make run ARGS="--dir DIR --port N"')
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """What a process that serves from there does to everybody else."""
+    folder.mkdir(exist_ok=True)
+    with (folder / "kaskad-sessions.db.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def test_a_demo_where_nothing_can_be_written(tmp_path: Path) -> None:
@@ -415,7 +462,7 @@ def test_version(words: tuple[str, ...]) -> None:
 
 def test_help_names_every_command() -> None:
     result = CliRunner().invoke(app, ["--help"])
-    for name in ("apply", "serve", "demo", "send", "session", "doctor", "version", "token"):
+    for name in ("apply", "serve", "demo", "send", "session", "jobs", "doctor", "version", "token"):
         assert re.search(rf"^  {name}\b", result.stdout, re.MULTILINE)
 
 

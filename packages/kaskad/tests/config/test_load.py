@@ -15,6 +15,7 @@ from kaskad.config import (
     load_config,
     load_declared,
     load_server,
+    mistyped,
     provider_place,
 )
 from kaskad.config.server import ServerSettings
@@ -73,6 +74,8 @@ def test_the_defaults(tmp_path: Path) -> None:
         "session_lifetime": 900,
         "default_region": "RU",
         "long_poll_timeout": 25,
+        "request_timeout": 10,
+        "max_connections": 0,
         "log_level": "info",
         "log_format": "auto",
     }
@@ -93,6 +96,8 @@ def test_every_key_can_be_a_variable(tmp_path: Path) -> None:
         "session_lifetime": "60",
         "default_region": "KZ",
         "long_poll_timeout": "5",
+        "request_timeout": "7",
+        "max_connections": "500",
         "log_level": "debug",
         "log_format": "console",
     }
@@ -114,6 +119,8 @@ def test_every_key_can_be_a_variable(tmp_path: Path) -> None:
         "session_lifetime": 60,
         "default_region": "KZ",
         "long_poll_timeout": 5,
+        "request_timeout": 7,
+        "max_connections": 500,
         "log_level": "debug",
         "log_format": "console",
     }
@@ -133,6 +140,25 @@ def test_a_variable_can_stand_in_a_file(tmp_path: Path) -> None:
 def test_an_empty_variable_is_unset(tmp_path: Path) -> None:
     settings = load_server(write(tmp_path), environ=ENVIRON | {"KASKAD_PORT": ""})
     assert settings.port == 8480
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("KASKAD_LOGLEVEL", "KASKAD_LOG_LEVEL"),
+        ("KASKAD_SECRET_KEYS", "KASKAD_SECRET_KEY"),
+        ("KASKAD_SECRETKEY_FILE", "KASKAD_SECRET_KEY_FILE"),
+        ("KASKAD_PUBLIC_URI", "KASKAD_PUBLIC_URL"),
+    ],
+)
+def test_a_variable_that_is_nearly_a_setting_is_told(name: str, meant: str) -> None:
+    assert mistyped({name: "hush"}) == [f"{name}: not a setting; did you mean {meant}?"]
+
+
+def test_other_variables_are_left_alone() -> None:
+    settings = [f"KASKAD_{key.upper()}" for key in ServerSettings.model_fields]
+    others = ["KASKAD_TOKEN", "KASKAD_URL", "KASKAD_SMS_PASSWORD", "LOG_LEVELS", "kaskad_port"]
+    assert mistyped(dict.fromkeys([*settings, *(f"{s}_FILE" for s in settings), *others], "")) == []
 
 
 def test_relative_paths_start_at_the_files_folder_or_else_where_we_stand(

@@ -62,10 +62,10 @@ FORMS = [
     ),
     (
         'name = "Demo"',
-        'name = "Demo"\ncaptcha = "yes"',
+        'name = "Demo"\nquiz = "yes"',
         (
-            "widgets[0].captcha: unknown key; known: active, allowed_origins, blocked, channels,"
-            " domain, id, limits, locale, name, region, test_recipients"
+            "widgets[0].quiz: unknown key; known: active, allowed_origins, blocked, captcha,"
+            " channels, domain, id, limits, locale, name, region, test_recipients"
         ),
     ),
     # missing keys
@@ -116,8 +116,16 @@ FORMS = [
     ("port = 8480", 'host = ":1"', 'server.host: expected a host name or an IP address, got ":1"'),
     (
         "port = 8480",
+        'default_region = "XX"',
+        'server.default_region: expected a known region of two capital letters like "RU", got "XX"',
+    ),
+    (
+        "port = 8480",
         'default_region = "Russia"',
-        'server.default_region: expected a region of two capital letters like "RU", got "Russia"',
+        (
+            "server.default_region: expected a known region of two capital letters"
+            ' like "RU", got "Russia"'
+        ),
     ),
     (
         "port = 8480",
@@ -229,8 +237,8 @@ FORMS = [
         'countries = ["RU"]',
         'countries = ["ru"]',
         (
-            'channels[0].rules.countries[0]: expected a country of two capital letters like "RU",'
-            ' got "ru"'
+            "channels[0].rules.countries[0]: expected a known country of two capital letters"
+            ' like "RU", got "ru"'
         ),
     ),
     (
@@ -303,6 +311,14 @@ FORMS = [
         (
             "widgets[0].allowed_origins[0]: expected an origin like"
             ' "https://example.com", without a path, got "https://example.com:99999"'
+        ),
+    ),
+    (
+        '"https://example.com"',
+        '""',
+        (
+            "widgets[0].allowed_origins[0]: expected an origin like"
+            ' "https://example.com", without a path, got ""'
         ),
     ),
     (
@@ -431,8 +447,13 @@ CHECKS = [
     ),
     (
         '{ locale = "ru", text = "{{ code }}" }',
-        '{ locale = "ru", text = "a" }, { locale = "RU", text = "b" }',
+        '{ locale = "ru", text = "{{ code }}" }, { locale = "RU", text = "{{ code }}!" }',
         f"{SMS}: templates[1].locale: templates[0] has the same",
+    ),
+    (
+        '{ locale = "ru", text = "{{ code }}" }',
+        '{ locale = "ru", text = "Hello from {{ widget }}" }',
+        f"{SMS}: templates[0].text: does not show the code; expected {{{{ code }}}} in it",
     ),
     (
         'number = "+79990000001"',

@@ -18,7 +18,11 @@ from kaskad.testing import FakeClock, FakeEntropy
 from packages.kaskad.tests.config.files import KEY, NOW, TOKEN
 
 FILE = Path(kaskad.__file__).parents[4] / "docs" / "reference" / "kaskad.toml"
-ENVIRON = {"KASKAD_SECRET_KEY": KEY, "KASKAD_DEMO_TOKEN": TOKEN}
+ENVIRON = {
+    "KASKAD_SECRET_KEY": KEY,
+    "KASKAD_DEMO_TOKEN": TOKEN,
+    "KASKAD_CAPTCHA_KEY": "a-vendors-key",
+}
 
 
 def known(model: type[BaseModel], above: str = "") -> Iterator[str]:
@@ -83,7 +87,7 @@ async def test_it_applies_and_then_nothing_is_different(tmp_path: Path) -> None:
         watch=False,
     )
     try:
-        assert len(await catalog.apply(declared)) == 4
+        assert len(await catalog.apply(declared)) == 5
         assert await catalog.apply(declared, prune=True) == []
         snapshot = catalog.snapshot
     finally:

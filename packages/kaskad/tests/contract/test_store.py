@@ -1,12 +1,10 @@
 """What every store promises, shown on each of them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from pathlib import Path
 from uuid import UUID
 
-import pytest
 from msgspec.structs import replace
 
 from kaskad.app.ports import (
@@ -25,8 +23,6 @@ from kaskad.core.inputs import Accepted, Cancel, CheckCode
 from kaskad.core.limits import HOUR, MINUTE, Window
 from kaskad.core.model import Session
 from kaskad.core.session import advance
-from kaskad.stores.memory import MemoryStore
-from kaskad.stores.sqlite import SqliteStore
 from kaskad.testing import START, FakeClock
 from packages.kaskad.tests import builders
 from packages.kaskad.tests.builders import begin, context
@@ -35,24 +31,6 @@ LANE = "default/sms-provider"
 THREE_A_MINUTE = (Window(limit=3, span=MINUTE), Window(limit=10, span=HOUR))
 
 Reopen = Callable[[Store], Awaitable[Store]]
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-async def store(
-    request: pytest.FixtureRequest, clock: FakeClock, tmp_path: Path
-) -> AsyncIterator[Store]:
-    opened: Store
-    if request.param == "memory":
-        opened = MemoryStore(clock.now)
-    else:
-        opened = await SqliteStore.open(tmp_path / "sessions.db", clock.now)
-    yield opened
-    await opened.close()
 
 
 def new_id(number: int) -> str:
@@ -183,7 +161,7 @@ async def test_a_claimed_job_is_nobody_elses_until_its_lease_ends(store: Store) 
     assert await store.claim(LANE, limit=9, lease_s=5, now=START + timedelta(seconds=4)) == []
 
     [again] = await store.claim(LANE, limit=9, lease_s=5, now=START + timedelta(seconds=5))
-    assert again.job == claim.job
+    assert again.job == replace(claim.job, doubtful=True)  # whoever had it may have sent it
     assert again.fence != claim.fence
 
 
@@ -213,12 +191,22 @@ async def test_a_released_job_comes_back_when_due_with_a_try_more(store: Store) 
     await put(store)
     [claim] = await store.claim(LANE, limit=9, lease_s=5, now=START)
     due = START + timedelta(seconds=2)
-    await store.release(claim, due_at=due)
+    assert await store.release(claim, due_at=due)
 
     assert await store.claim(LANE, limit=9, lease_s=5, now=START) == []
     assert await store.lanes() == {LANE: due}
     [again] = await store.claim(LANE, limit=9, lease_s=5, now=due)
-    assert again.job.tries == 1
+    assert again.job == replace(claim.job, due_at=due, tries=1)
+
+
+async def test_a_doubt_is_given_back_with_its_job(store: Store) -> None:
+    await put(store)
+    [claim] = await store.claim(LANE, limit=9, lease_s=5, now=START)
+    doubtful = replace(claim.job, doubtful=True)
+    await store.release(replace(claim, job=doubtful), due_at=START)
+
+    [again] = await store.claim(LANE, limit=9, lease_s=5, now=START)
+    assert again.job == replace(doubtful, tries=1)
 
 
 async def test_releasing_a_stale_claim_does_nothing(store: Store) -> None:
@@ -226,7 +214,7 @@ async def test_releasing_a_stale_claim_does_nothing(store: Store) -> None:
     [stale] = await store.claim(LANE, limit=9, lease_s=1, now=START)
     later = START + timedelta(seconds=2)
     [fresh] = await store.claim(LANE, limit=9, lease_s=5, now=later)
-    await store.release(stale, due_at=later)
+    assert not await store.release(stale, due_at=later)
     await store.extend([stale], lease_s=500, now=later)
 
     assert await store.claim(LANE, limit=9, lease_s=5, now=later) == []
@@ -367,6 +355,20 @@ async def test_purge_forgets_everything_that_no_rule_needs(store: Store, clock: 
     await store.claim(LANE, limit=9, lease_s=5, now=clock.now())
 
     assert store.sizes() == dict.fromkeys(store.sizes(), 0)
+
+
+async def test_a_purge_takes_no_more_than_a_portion(store: Store, clock: FakeClock) -> None:
+    """After a long stop everything of a day is to be forgotten in one instant."""
+    remember = [replace(remembered(), key=number.to_bytes(2)) for number in range(600)]
+    await asyncio.gather(
+        *(put(store, at + 1, remember=x, effects=()) for at, x in enumerate(remember))
+    )
+    await clock.advance(2 * 24 * 3600)
+    await store.purge(clock.now())
+    assert min(store.sizes()[kind] for kind in ("sessions", "answers")) >= 100
+    while await store.purge(clock.now()):
+        pass
+    assert {store.sizes()[kind] for kind in ("sessions", "answers")} == {0}
 
 
 async def test_a_purge_leaves_what_still_lives(store: Store, clock: FakeClock) -> None:

@@ -410,7 +410,7 @@ class Verification(Stage):
         if kind is ReportKind.UNDELIVERED and number != before.current:
             assert record.current == before.current or (due_at is not None and due_at <= now)
         if kind is ReportKind.CONFIRMED and was_open and due:
-            assert record.confirmed_at == now or record.over is State.EXHAUSTED
+            assert record.confirmed_at == now
         if kind is ReportKind.DECLINED and due and was_open and record.confirmed_at is None:
             assert message is not None
             assert message.channel in record.barred or record.over is State.EXHAUSTED

@@ -7,16 +7,18 @@ from datetime import UTC, datetime
 from hashlib import sha256
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kaskad.core import inputs
 from kaskad.core.codes import (
     Keyring,
+    Mac,
     allowed_tries,
     clean,
     digest,
     digits,
+    is_code,
     matches,
     set_size,
 )
@@ -34,6 +36,14 @@ def drawn(code: Code, session: str = "s", keys: Keyring = KEYS) -> str:
     found = digits(code, session, keys)
     assert found is not None
     return found
+
+
+@example(key=b"k" * 64, text="a whole block")
+@given(key=st.binary(min_size=1, max_size=200), text=st.text(max_size=200))
+def test_a_mac_is_the_one_of_the_standard(key: bytes, text: str) -> None:
+    mac = Mac(key)
+    expected = hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha256")
+    assert mac(text) == mac(text) == expected
 
 
 def chi_square(values: Iterable[int], bins: int) -> float:
@@ -104,7 +114,9 @@ def test_each_part_of_the_derivation_matters() -> None:
 def test_keys_have_ids_and_rotate_with_an_overlap() -> None:
     old, new = Keyring([b"o" * 32]), Keyring([b"n" * 32, b"o" * 32])
     assert new.current != old.current
-    assert new.key(old.current) == b"o" * 32
+    known = new.key(old.current)
+    assert known is not None
+    assert known("text") == Mac(b"o" * 32)("text")
     assert old.key(new.current) is None
     made = code(key=old.current)
     assert matches(drawn(made, keys=old), made, "s", new)
@@ -296,3 +308,25 @@ def test_what_carries_digits_does_not_show_them() -> None:
     for carrier in carriers:
         assert "4821" not in repr(carrier)
         assert "900123" not in repr(carrier)
+
+
+# --- what a provider calls a code
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("1234", True),
+        ("12 34-56", True),
+        ("0000000000", True),
+        ("١٢٣٤", True),
+        ("", False),
+        (" - ", False),
+        ("123", False),
+        ("12345678901", False),
+        ("12a4", False),
+        ("½½½½", False),
+    ],
+)
+def test_a_code_is_something_that_a_person_can_type(text: str, is_one: bool) -> None:
+    assert is_code(text) is is_one

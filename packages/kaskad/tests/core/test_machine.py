@@ -6,6 +6,8 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from packages.kaskad.tests.core.machine import CoreVerification
 
+pytestmark = pytest.mark.untraced
+
 PARTS = 16
 EXAMPLES, STEPS = 2000, 50
 

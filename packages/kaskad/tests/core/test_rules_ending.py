@@ -16,6 +16,7 @@ from kaskad.core.model import (
     TestRecipient,
     Widget,
 )
+from kaskad.core.session import close_restored
 from packages.kaskad.tests.core.scene import NOON, RUSSIAN, Scene, channel, push, sms
 
 # --- rule 9: codeless
@@ -335,3 +336,25 @@ def test_a_test_recipient_is_one_until_its_day() -> None:
     assert widget.test_recipient(RUSSIAN.number, FIXED.until - timedelta(microseconds=1)) == FIXED
     assert widget.test_recipient(RUSSIAN.number, FIXED.until) is None
     assert widget.test_recipient("+79990000000", NOON) is None
+
+
+# --- a session that came back ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("confirmed", [False, True])
+def test_what_came_back_from_a_backup_is_closed(confirmed: bool) -> None:
+    scene = Scene(sms())
+    scene.accept()
+    if confirmed:
+        scene.check(scene.code())
+    closed = close_restored(scene.session, scene.now)
+    assert (closed.state, closed.closing) == (State.CLOSED, Closing.RESTORED)
+    assert closed.view_version == scene.session.view_version + 1
+    assert closed.due_at is None
+    assert closed.timeline[-1].input == "restored"
+
+
+def test_what_was_closed_before_stays_as_it_is() -> None:
+    scene = Scene(sms())
+    scene.cancel()
+    assert close_restored(scene.session, scene.now) is scene.session

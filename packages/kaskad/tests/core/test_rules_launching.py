@@ -449,6 +449,32 @@ def test_rule_3_late_bad_news_parked_in_every_order_gives_equal_sessions(reports
     assert all(end == ends[0] for end in ends)
 
 
+@pytest.mark.parametrize("answer", ["accept", "unsure"])
+def test_rule_3_late_bad_news_does_not_outdo_a_confirmation_when_nothing_is_left(
+    answer: str,
+) -> None:
+    for order in permutations([answer, "undelivered", "confirmed", "delivered"]):
+        scene = Scene(push("a"))
+        for act in order:
+            scene.after(0.1)
+            if act == answer:
+                getattr(scene, answer)(1)
+            else:
+                scene.report(act, 1)
+        assert scene.state is State.CONFIRMED, order
+        assert scene.complete() is True
+
+
+def test_rule_3_late_bad_news_an_exhausted_session_takes_no_other_verdict() -> None:
+    scene = Scene(push("a", lifetime=100)).accept().report("undelivered")
+    for kind in ("delivered", "declined", "undelivered"):
+        assert scene.report(kind).state is State.EXHAUSTED
+    assert scene.report("confirmed", 2).state is State.EXHAUSTED
+    assert scene.at(100).report("confirmed").state is State.EXHAUSTED
+    code = Scene(sms("a")).accept().report("undelivered").report("confirmed")
+    assert code.state is State.EXHAUSTED
+
+
 def test_rule_3_late_bad_news_parked_with_a_decline_ends_the_launch() -> None:
     for order in permutations(["undelivered", "declined"]):
         scene = Scene(push("a", restarts=1), push("b"))

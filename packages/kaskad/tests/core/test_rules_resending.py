@@ -252,10 +252,19 @@ def test_rule_8_resend_after_expiry_is_limited_too() -> None:
 
 def test_rule_8_resend_shows_the_page_what_it_would_do() -> None:
     scene = Scene(sms("a", restarts=1), push("b")).accept()
+    push_b = NextMove(action="channel", type=ChannelType.SIM_PUSH, label="B")
     assert scene.page.next == NextMove(action="restart", type=ChannelType.SMS, label="A")
+    assert scene.page.another == push_b
     assert scene.at(31).resend() is True
-    assert scene.page.next == NextMove(action="channel", type=ChannelType.SIM_PUSH, label="B")
+    assert (scene.page.next, scene.page.another) == (push_b, push_b)
     scene.accept().at(62)
     assert scene.resend() is True
     last = scene.page
-    assert (last.next, last.resend_at) == (None, None)
+    assert (last.next, last.another, last.resend_at) == (None, None, None)
+
+
+def test_rule_8_resend_offers_another_way_only_where_there_is_one() -> None:
+    scene = Scene(sms("a", restarts=1)).accept()
+    assert scene.page.next == NextMove(action="restart", type=ChannelType.SMS, label="A")
+    assert scene.page.another is None
+    assert scene.at(31).resend(another_way=True) == "NoAvailableChannelsException"

@@ -39,10 +39,11 @@ def test_nothing_leaves_closed_and_only_completion_or_time_leaves_confirmed() ->
         }
 
 
-def test_what_is_over_only_closes() -> None:
-    for rules in TABLE.values():
-        for over in (State.SPENT, State.EXHAUSTED):
-            assert rules[over].to <= {over, State.CLOSED}
+def test_what_is_over_only_closes_but_for_a_verdict_that_came_after_bad_news() -> None:
+    for kind, rules in TABLE.items():
+        assert rules[State.SPENT].to <= {State.SPENT, State.CLOSED}
+        proven = {State.CONFIRMED} if kind is inputs.Reported else set()
+        assert rules[State.EXHAUSTED].to <= {State.EXHAUSTED, State.CLOSED} | proven
 
 
 # --- every pair is stepped through

@@ -9,17 +9,20 @@ ROOT = Path(__file__).parents[4]
 DOCS = ROOT / "docs"
 REFERENCE = DOCS / "reference"
 
-_FENCE = re.compile(r"^```(\S*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(
+    r"^(?:<!-- not run: ([^>]+?) -->\n+)?```(\S*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL
+)
 _HEADING = re.compile(r"^(#{1,6}) +(.+?) *$", re.MULTILINE)
 _LINK = re.compile(r"!?\[[^\]\n]*(?:\n[^\]\n]*)?\]\(([^)\s]+)\)")
 _NOT_IN_ANCHORS = re.compile(r"[^\w\- ]")
 
 
 class Block(NamedTuple):
-    """A fenced block."""
+    """A fenced block, with the reason why it cannot be run if there is one."""
 
     language: str
     text: str
+    reason: str = ""
 
 
 def files() -> list[Path]:
@@ -29,7 +32,7 @@ def files() -> list[Path]:
 
 def blocks(text: str, language: str | None = None) -> list[Block]:
     """The fenced blocks, of one language if given."""
-    found = (Block(match[1], match[2]) for match in _FENCE.finditer(text))
+    found = (Block(match[2], match[3], match[1] or "") for match in _FENCE.finditer(text))
     return [block for block in found if language in {None, block.language}]
 
 

@@ -48,4 +48,4 @@ def test_examples_are_real_errors() -> None:
             re.search(rf'"{key}": "?([^"\n]+?)"?,?\n', block.text)[1]  # type: ignore[index]
             for key in ("type", "message", "httpStatus")
         )
-        assert (message, status) == (known[name].ru, str(known[name].http_status))
+        assert (message, status) == (known[name].en, str(known[name].http_status))

@@ -204,7 +204,7 @@ def test_the_inbox_keeps_the_newest_thousand(phone: Phone) -> None:
             ["outcome: expected one of", "delay: expected a number"],
         ),
         ("simulator", {"outcom": "deliver"}, ["outcom: unknown key; known: outcome, delay"]),
-        ("pigeon", {}, ["driver: one of simulator"]),
+        ("pigeon", {}, ['driver: expected one of simulator, got "pigeon"']),
     ],
 )
 def test_settings(driver: str, settings: dict[str, object], says: list[str]) -> None:

@@ -16,7 +16,14 @@ from referencing.jsonschema import DRAFT202012
 from kaskad.core import errors
 from kaskad.http.handler import openapi
 from packages.kaskad.tests.builders import TOKEN
-from packages.kaskad.tests.http.expected import ALL_MESSAGES, BASE, METHODS, allowed
+from packages.kaskad.tests.http.expected import (
+    ALL_MESSAGES,
+    BASE,
+    METHODS,
+    NOT_FOR_PAGES,
+    PAGE_BASE,
+    allowed,
+)
 
 Message = MutableMapping[str, Any]
 App = Callable[
@@ -149,6 +156,7 @@ class Client:
         parts: Iterable[bytes] | None = None,
         ends: bool = True,
         absolute: bool = False,
+        peer: str = "127.0.0.1",
     ) -> Exchange:
         """Start a request; ``body`` is JSON unless it is bytes."""
         raw, _, query = (path if absolute else self.base + path).encode().partition(b"?")
@@ -168,10 +176,11 @@ class Client:
             "scheme": "http",
             "path": unquote(raw.decode("latin-1")),
             "raw_path": raw,
+            "asked": raw,
             "query_string": query,
             "root_path": "",
             "headers": [(k.encode(), v.encode("latin-1")) for k, v in given.items()],
-            "client": ("127.0.0.1", 50000),
+            "client": (peer, 50000),
             "server": ("127.0.0.1", 8480),
             "state": {},
         }
@@ -208,16 +217,28 @@ _REGISTRY: Registry[Any] = Registry().with_resource(
 
 def name_of(method: str, raw_path: bytes) -> str | None:
     """The call that a request means, read off the table of the tests and not the router's."""
-    base, rest = BASE.encode(), raw_path.removeprefix(BASE.encode())
-    if not raw_path.startswith(base):
+    base = base_of(raw_path)
+    if base is None:
         return None
+    rest = raw_path.removeprefix(base.encode())
     try:
         parts = [unquote(part.decode(), errors="strict") for part in rest.split(b"/")]
     except UnicodeDecodeError:
         return None
     rest_decoded = "/".join(part.replace("/", "\0") for part in parts) or "/"
     found = [n for n, m, shape in _PATHS if m == method and shape.match(rest_decoded)]
-    return found[0] if found else None
+    if not found or (base == PAGE_BASE and found[0] in NOT_FOR_PAGES):
+        return None
+    return found[0]
+
+
+def base_of(raw_path: bytes) -> str | None:
+    """The way in that a path belongs to."""
+    for base in (BASE, PAGE_BASE):
+        rest = raw_path.removeprefix(base.encode())
+        if raw_path.startswith(base.encode()) and rest[:1] in (b"/", b""):
+            return base
+    return None
 
 
 def _validator(pointer: str) -> Draft202012Validator:
@@ -227,21 +248,21 @@ def _validator(pointer: str) -> Draft202012Validator:
     )
 
 
-_SCHEMAS: dict[tuple[str, int], Draft202012Validator] = {}
+_SCHEMAS: dict[tuple[str, str, int], Draft202012Validator] = {}
 
 
-def _schema(call: str, status: int) -> Draft202012Validator:
-    known = _SCHEMAS.get((call, status))
+def _schema(base: str, call: str, status: int) -> Draft202012Validator:
+    known = _SCHEMAS.get((base, call, status))
     if known is None:
         method, path, _ = METHODS[call]
-        responses = _DOCUMENT["paths"][BASE + path][method.lower()]["responses"]
+        responses = _DOCUMENT["paths"][base + path][method.lower()]["responses"]
         assert str(status) in responses, f"{call} does not document {status}"
         where = "".join(
             "/" + part.replace("~", "~0").replace("/", "~1")
-            for part in ("paths", BASE + path, method.lower(), "responses", str(status))
+            for part in ("paths", base + path, method.lower(), "responses", str(status))
         )
         known = _validator(f"{where}/content/application~1json/schema")
-        _SCHEMAS[call, status] = known
+        _SCHEMAS[base, call, status] = known
     return known
 
 
@@ -249,17 +270,23 @@ def check(scope: Message, answer: Answer) -> None:
     """Hold an answer to everything that is promised of all of them."""
     assert answer.header("x-request-id")
     assert answer.header("x-content-type-options") == "nosniff"
-    if not scope["raw_path"].startswith(BASE.encode()):
+    asked = scope["asked"]
+    base = base_of(asked)
+    if base is None:
         return
     assert answer.header("cache-control") == "no-store"
-    call = name_of(scope["method"], scope["raw_path"])
+    assert answer.header("vary") == ("Origin" if base == PAGE_BASE else None)
+    if answer.status == 204:
+        _check_permit(scope, answer)
+        return
+    call = name_of(scope["method"], asked)
     if answer.header("content-type") == "text/event-stream; charset=utf-8":
         assert (call, answer.status) == ("events", 200)
         return
     assert answer.header("content-type") == "application/json; charset=utf-8"
     assert answer.header("content-length") == str(len(answer.body))
     if call is not None:
-        _schema(call, answer.status).validate(answer.json)
+        _schema(base, call, answer.status).validate(answer.json)
     if answer.status >= 400:
         _check_error(call, answer)
     elif call is not None:
@@ -267,12 +294,22 @@ def check(scope: Message, answer: Answer) -> None:
         assert "success" not in answer.json or set(answer.json) == {"success"}
 
 
+def _check_permit(scope: Message, answer: Answer) -> None:
+    """A browser is told that it may make a call; nobody else has asked."""
+    assert scope["method"] == "OPTIONS"
+    assert base_of(scope["asked"]) == PAGE_BASE
+    assert answer.body == b""
+    for name in ("origin", "methods", "headers"):
+        assert answer.header(f"access-control-allow-{name}")
+
+
 def _check_error(call: str | None, answer: Answer) -> None:
     body = answer.json
     assert set(body) in ({"type", "message", "httpStatus"}, {*body, "payload"})
     assert set(body) <= {"type", "message", "httpStatus", "payload"}
     kind = body["type"]
-    may = {"NotFoundException", "MethodNotAllowedException"} if call is None else allowed(call)
+    nowhere = {"NotFoundException", "MethodNotAllowedException", "ForbiddenException"}
+    may = nowhere if call is None else allowed(call)
     assert kind in may, f"{call} may not answer {kind}"
     status, russian = ALL_MESSAGES[kind]
     too_large = kind == "ValidateError" and answer.status == 413

@@ -1,24 +1,23 @@
 """Houses to call at, and an event loop in which nothing may block."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
-import structlog
 from blockbuster import BlockBuster, blockbuster_ctx
 
 from kaskad.app.ports import Snapshot
 from packages.kaskad.tests.http.house import House
+from packages.kaskad.tests.logs import Logged, captured
 
 OpenHouse = Callable[..., Awaitable[House]]
-Logged = list[MutableMapping[str, Any]]
 
 
 @pytest.fixture(autouse=True)
 def logged() -> Iterator[Logged]:
     """What the code under test logs."""
-    with structlog.testing.capture_logs() as entries:
+    with captured() as entries:
         yield entries
 
 

@@ -3,6 +3,7 @@
 from typing import Final
 
 BASE: Final = "/api/n/otp-handler"
+PAGE_BASE: Final = "/sdk"
 
 MESSAGES: Final[dict[str, tuple[int, str]]] = {
     "NoAvailableChannelsException": (
@@ -102,6 +103,7 @@ ANYWHERE: Final = {
 ADDED: Final[dict[str, set[str]]] = {
     "send": {"CaptchaNotConfirmedException"},
     "getStatusLongPolling": {"ChannelChangedException", "SessionClosedException"},
+    "getChallenge": {"ForbiddenException", "WidgetNotFoundException", "NotFoundException"},
     "cancel": _SESSION,
     "events": _SESSION,
 }
@@ -109,6 +111,7 @@ ADDED: Final[dict[str, set[str]]] = {
 
 METHODS: Final[dict[str, tuple[str, str, int]]] = {
     "getWidget": ("GET", "/widget/{widgetId}", 200),
+    "getChallenge": ("GET", "/widget/{widgetId}/challenge", 200),
     "send": ("POST", "/", 201),
     "getChannel": ("GET", "/{requestId}/channel", 200),
     "getChannelLongPolling": ("GET", "/longPolling/{requestId}/channel", 200),
@@ -122,6 +125,10 @@ METHODS: Final[dict[str, tuple[str, str, int]]] = {
     "events": ("GET", "/{requestId}/events", 200),
 }
 """Method, path and status of success."""
+
+
+NOT_FOR_PAGES: Final = {"complete", "checkStatusAndComplete"}
+"""The verdict is for the back end."""
 
 
 def allowed(call: str) -> set[str]:

@@ -10,8 +10,10 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
+import kaskad.captchas.sdk  # noqa: F401  # else a thread would load it, for which no clock waits
 from kaskad.app.inbox import Delivered
 from kaskad.app.ports import (
+    Captchas,
     Change,
     Provider,
     ReadMarks,
@@ -21,7 +23,7 @@ from kaskad.app.ports import (
 )
 from kaskad.bootstrap import Options, build
 from kaskad.core.limits import Window
-from kaskad.core.model import Channel, Session, Widget
+from kaskad.core.model import Captcha, CaptchaProvider, Channel, Session, Widget
 from kaskad.stores.memory import MemoryStore
 from kaskad.testing import START, FakeClock, FakeEntropy, FixedCatalog
 from packages.kaskad.tests import builders
@@ -44,6 +46,7 @@ def _id(number: int) -> str:
 SMS, HANG, REJECT, PUSH, ONCE, TWO, NOBODY, BLOCKED, INACTIVE, OTHER, FOREIGN, BRITISH = map(
     _id, range(1, 13)
 )
+WORKING = _id(13)
 
 
 def _channel(name: str, kind: str = "sms", **changes: object) -> Channel:
@@ -84,6 +87,7 @@ WIDGETS = (
     _widget(OTHER, "sms"),
     _widget(FOREIGN, "sms", tenant=FOREIGN_TENANT),
     _widget(BRITISH, "sms", region="GB"),
+    _widget(WORKING, "sms", captcha=Captcha(provider=CaptchaProvider.ALTCHA, max_number=50)),
 )
 TOKENS = (
     api_token(TOKEN, id="own"),
@@ -184,20 +188,28 @@ class Store(MemoryStore):
     async def check(self) -> None:
         await self._reach()
 
+    def sizes(self) -> dict[str, int]:
+        if self.trouble is not None:
+            raise self.trouble
+        return super().sizes()
+
 
 class House:
     """The service, its client, and everything that a test may want to look at."""
 
-    def __init__(self, snapshot: Snapshot | None = None, **options: Any) -> None:
+    def __init__(
+        self, snapshot: Snapshot | None = None, captchas: Captchas | None = None, **options: Any
+    ) -> None:
         self.clock = Clock()
         self.store = Store(self.clock.now)
         self.catalog = FixedCatalog(snapshot or configuration())
         self.service = build(
-            Options(secret_keys=[KEY], **options),
+            Options(**{"secret_keys": [KEY], **options}),
             store=self.store,
             catalog=self.catalog,
             clock=self.clock,
             entropy=FakeEntropy(),
+            captchas=captchas,
         )
         self.api = Client(self.service.application)
         self.hub = self.service.hub

@@ -205,6 +205,13 @@ async def test_every_missing_field_is_named_at_once(house: House) -> None:
     assert set(answer.json["payload"]["fields"]) == {"widgetId", "recipient"}
 
 
+async def test_what_is_missing_or_mistyped_is_named_before_what_means_nothing(house: House) -> None:
+    answer = await house.api.post("/", {"widgetId": "1", "userIp": 5})
+    assert set(answer.json["payload"]["fields"]) == {"recipient", "userIp"}
+    answer = await house.api.post("/", {"widgetId": "1", "recipient": "+79001234567"})
+    assert set(answer.json["payload"]["fields"]) == {"widgetId"}
+
+
 async def test_every_field_that_means_nothing_is_named_at_once(house: House) -> None:
     body = {"widgetId": "1", "recipient": "nobody", "userIp": "nowhere"}
     answer = await house.api.post("/", body)
@@ -219,6 +226,8 @@ async def test_every_field_that_means_nothing_is_named_at_once(house: House) -> 
         ("locale", "ru_"),
         ("locale", "en-" + "a" * 40),
         ("locale", "../etc"),
+        ("locale", "ru\n"),
+        ("email", "a@example.org\n"),
         ("email", "nobody"),
         ("email", "a b@c"),
         ("email", "a@" + "b" * 300),

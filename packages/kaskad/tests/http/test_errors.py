@@ -26,6 +26,7 @@ from packages.kaskad.tests.http.house import (
     REVOKED_TOKEN,
     SMS,
     UNKNOWN_ID,
+    WORKING,
     House,
 )
 
@@ -33,7 +34,8 @@ Scene = Callable[[House], Awaitable[str]]
 Case = Callable[[House], Awaitable[Answer]]
 Pair = tuple[str, str]
 
-OF_A_SESSION = [name for name in METHODS if name not in {"getWidget", "send"}]
+OF_A_WIDGET = {"getWidget", "getChallenge", "send"}
+OF_A_SESSION = [name for name in METHODS if name not in OF_A_WIDGET]
 WITH_RECIPIENT = {"getStatus", "getStatusLongPolling", "checkStatusAndComplete"}
 CODE = {"code": "000000"}
 
@@ -167,7 +169,7 @@ for _call in sorted(WITH_RECIPIENT):
 
 def _forbidden(call: str) -> Case:
     async def case(house: House) -> Answer:
-        named = SMS if call in {"getWidget", "send"} else await house.sent(SMS)
+        named = SMS if call in OF_A_WIDGET else await house.sent(SMS)
         return await ask(house, call, named, token=NARROW_TOKEN)
 
     return case
@@ -182,7 +184,7 @@ def _unknown(call: str) -> Case:
 
 def _unauthorized(call: str) -> Case:
     async def case(house: House) -> Answer:
-        named = SMS if call in {"getWidget", "send"} else await house.sent(SMS)
+        named = SMS if call in OF_A_WIDGET else await house.sent(SMS)
         answer = await ask(house, call, named, token=None)
         for token in (REVOKED_TOKEN, EXPIRED_TOKEN, "nobody-knows-this-token-at-all", "short", ""):
             again = await ask(house, call, named, token=token)
@@ -204,7 +206,7 @@ def _limited(call: str) -> Case:
 
 def _failing(call: str, trouble: Exception) -> Case:
     async def case(house: House) -> Answer:
-        named = SMS if call == "send" else UNKNOWN_ID if call == "getWidget" else await house.sent()
+        named = SMS if call == "send" else UNKNOWN_ID if call in OF_A_WIDGET else await house.sent()
         house.store.trouble = trouble
         method, path, _ = METHODS[call]
         path = path.replace("{requestId}", named).replace("{widgetId}", named)
@@ -222,19 +224,20 @@ for _call in METHODS:
     CASES[_call, "RateLimitException"] = _limited(_call)
     CASES[_call, "InternalServerErrorException"] = _failing(_call, RuntimeError("a disk"))
     CASES[_call, "ServiceUnavailableException"] = _failing(_call, StoreUnavailableError("a disk"))
-    _what = "Widget" if _call in {"getWidget", "send"} else "Session"
+    _what = "Widget" if _call in OF_A_WIDGET else "Session"
     CASES[_call, f"{_what}NotFoundException"] = _unknown(_call)
 
 
 def _malformed(call: str, *, body: object = None, query: str = "") -> Case:
     async def case(house: House) -> Answer:
-        named = SMS if call in {"getWidget", "send"} else await house.sent(SMS)
+        named = SMS if call in OF_A_WIDGET else await house.sent(SMS)
         return await ask(house, call, named, body=body, query=query)
 
     return case
 
 
 CASES["send", "ValidateError"] = _malformed("send", body={"widgetId": SMS})
+CASES["getWidget", "ValidateError"] = _malformed("getWidget", query="userIp=1&userIp=2")
 CASES["checkCode", "ValidateError"] = _malformed("checkCode", body={"code": 1})
 CASES["resend", "ValidateError"] = _malformed("resend", body={"next": "yes"})
 CASES["complete", "ValidateError"] = _malformed("complete", query="recipient=nobody")
@@ -255,13 +258,22 @@ async def _blocked(house: House) -> Answer:
     return answer
 
 
+async def _no_captcha(house: House) -> Answer:
+    return await ask(house, "send", WORKING)
+
+
+async def _no_challenge(house: House) -> Answer:
+    return await ask(house, "getChallenge", SMS)
+
+
+CASES["send", "CaptchaNotConfirmedException"] = _no_captcha
+CASES["getChallenge", "NotFoundException"] = _no_challenge
 CASES["send", "NoAvailableChannelsException"] = _no_channel_suits
 CASES["send", "WidgetIsBlockedException"] = _blocked
 
 NEVER: dict[Pair, str] = {
     ("resend", "ResendChannelException"): "listed, but no rule leads there",
-    ("send", "CaptchaNotConfirmedException"): "no widget can ask for a captcha yet",
-    ("getWidget", "ValidateError"): "it has neither body nor query",
+    ("getChallenge", "ValidateError"): "it has neither body nor query",
     ("getChannel", "ValidateError"): "it has neither body nor query",
     ("cancel", "ValidateError"): "it has neither body nor query",
 }
@@ -277,7 +289,7 @@ def test_the_calls_are_those_of_the_reference_and_ours() -> None:
     routes = {r.name: (r.method, r.path, r.status) for r in ROUTES}
     assert routes == METHODS
     assert BASE == EXPECTED_BASE
-    assert set(REFERENCE) | {"cancel", "events"} == set(METHODS)
+    assert set(REFERENCE) | {"getChallenge", "cancel", "events"} == set(METHODS)
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: str(route.name))

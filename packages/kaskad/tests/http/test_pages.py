@@ -248,6 +248,8 @@ async def test_the_loopbacks_own_names_are_served(demo: House, host: str) -> Non
         ({"origin": "http://evil.example"}, False),
         ({"origin": "http://127.0.0.1:9999"}, False),
         ({"origin": "null"}, False),
+        ({"origin": "http://[::1"}, False),
+        ({"origin": "127.0.0.1:8480"}, False),
         ({"sec-fetch-site": "cross-site", "origin": "http://127.0.0.1:8480"}, False),
     ],
     ids=str,

@@ -1,11 +1,14 @@
 """Calls that are held: until when, for whom, and what frees them."""
 
 import asyncio
+import gc
+from collections.abc import Callable
 
 import pytest
 
 from kaskad.core.model import ReportKind
-from packages.kaskad.tests.http.client import Exchange
+from kaskad.http.exchange import REQUEST, Header
+from packages.kaskad.tests.http.client import Exchange, Message
 from packages.kaskad.tests.http.conftest import OpenHouse
 from packages.kaskad.tests.http.house import HANG, PUSH, STATES, TWO, House
 
@@ -290,6 +293,100 @@ async def test_who_left_was_not_delivered_to(house: House) -> None:
     assert (await poll(house, request_id)).answer().json["remainingCodeAttempts"] == 2
 
 
+class Line:
+    """What our own server offers a request, and that it never answers by itself."""
+
+    def __init__(self) -> None:
+        self.gone = False
+        self.tell: Callable[[], None] | None = None
+
+    def watch(self, tell: Callable[[], None]) -> "Line":
+        self.tell = tell
+        if self.gone:
+            tell()
+        return self
+
+    def cancel(self) -> None:
+        self.tell = None
+
+    def whole_body(self) -> bytes | None:
+        return None
+
+    def whole_answer(
+        self, status: int, headers: tuple[Header, ...], request_id: str, body: bytes
+    ) -> bool:
+        return False
+
+
+async def poll_over(house: House, line: Line, request_id: str) -> Exchange:
+    exchange = house.api.begin("GET", f"/longPolling/{request_id}/channel")
+    exchange.scope[REQUEST] = line
+    await house.clock.advance()
+    return exchange
+
+
+async def test_an_answer_that_reached_nobody_was_not_delivered(house: House) -> None:
+    request_id = await house.begin()
+    line = Line()
+    held = await poll_over(house, line, request_id)
+    assert not held.done
+    line.gone = True  # and nobody has noticed yet
+    await house.clock.advance(1)
+    assert held.answer().json["status"] == "sent"
+    assert (await poll(house, request_id)).answer().json["status"] == "sent"
+    assert not (await poll(house, request_id)).done
+
+
+async def test_a_connection_that_tells_of_its_end_frees_the_place(house: House) -> None:
+    request_id = await house.begin(HANG)
+    line = Line()
+    held = await poll_over(house, line, request_id)
+    assert line.tell is not None
+    assert house.hub.held == 1
+    line.tell()
+    await house.clock.advance()
+    assert held.done
+    assert held.started is None
+    assert house.hub.held == 0
+
+    line.gone = True
+    assert (await poll_over(house, line, request_id)).done
+    assert house.hub.held == 0
+
+
+async def test_a_connection_that_breaks_while_it_is_watched_has_left(house: House) -> None:
+    complaints: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, what: complaints.append(what))
+    request_id = await house.begin(HANG)
+    broken = asyncio.Event()
+
+    async def receive() -> Message:
+        await broken.wait()
+        raise OSError("reset by peer")
+
+    async def send(_: Message) -> None:
+        raise AssertionError("there is nobody to send to")
+
+    scope = house.api.begin("GET", f"/longPolling/{request_id}/channel").scope
+    call = asyncio.ensure_future(house.api.app(scope, receive, send))
+    await house.clock.advance()
+    assert house.hub.held == 2
+    broken.set()
+    await call
+    gc.collect()
+    assert complaints == []  # asyncio complains of an exception that nobody has looked at
+    assert house.hub.held == 1
+
+
+async def test_a_call_that_is_answered_at_once_takes_nobodys_place(house: House) -> None:
+    request_id = await house.sent()
+    await poll(house, request_id)
+    calls = [await poll(house, request_id) for _ in range(8)]
+    for _ in range(3):
+        assert (await poll(house, request_id, since=0)).answer().status == 200
+    assert not any(call.done for call in calls)
+
+
 async def test_a_service_that_stops_answers_held_calls_at_once(house: House) -> None:
     first, second = await house.begin(HANG), await house.sent()
     calls = [
@@ -378,13 +475,13 @@ async def test_a_session_that_vanishes_before_it_is_acted_on_is_not_found(
     house: House, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
     request_id = await house.sent()
-    load, reads = house.store.load, 0
+    load = house.store.load
 
-    async def once(session_id: str) -> object:
-        nonlocal reads
-        reads += 1
-        return await load(session_id) if reads == 1 else None
+    async def for_the_last_time(session_id: str) -> object:
+        session = await load(session_id)
+        house.store.sessions.pop(session_id, None)
+        return session
 
-    monkeypatch.setattr(house.store, "load", once)
+    monkeypatch.setattr(house.store, "load", for_the_last_time)
     answer = await house.api.post(f"/{request_id}/{call}")
     assert answer.outcome == "SessionNotFoundException"

@@ -7,8 +7,9 @@ from msgspec.structs import replace
 from kaskad.core.model import TestRecipient
 from kaskad.testing import START
 from packages.kaskad.tests import builders
-from packages.kaskad.tests.http.conftest import Logged, OpenHouse
+from packages.kaskad.tests.http.conftest import OpenHouse
 from packages.kaskad.tests.http.house import OTHER, PUSH, REJECT, SMS, WIDGETS, House, configuration
+from packages.kaskad.tests.logs import Logged
 
 NUMBER, CODE = "+79990000001", "4711"
 UNTIL = START + timedelta(seconds=100)

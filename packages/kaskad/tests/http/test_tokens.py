@@ -20,10 +20,12 @@ from packages.kaskad.tests.http.house import (
     REVOKED_TOKEN,
     SMS,
     UNKNOWN_ID,
+    WORKING,
     House,
     configuration,
 )
 
+OF_A_WIDGET = {"getWidget", "getChallenge", "send"}
 KSK = make(bytes(range(20)))
 MALFORMED = KSK[:-1] + ("0" if KSK[-1] != "0" else "1")
 
@@ -46,7 +48,8 @@ async def ask(house: House, call: str, token: str | None, named: str | None = No
     request_id = named or await house.sent()
     if call == "resend" and named is None:
         await house.clock.leap(30)
-    path = route.path.replace("{requestId}", request_id).replace("{widgetId}", named or SMS)
+    widget = WORKING if call == "getChallenge" else SMS
+    path = route.path.replace("{requestId}", request_id).replace("{widgetId}", named or widget)
     if any(p.name == "recipient" and p.required for p in route.query):
         known = house.store.sessions.get(request_id)
         number = known.recipient.number if known else "+79001234567"
@@ -74,7 +77,7 @@ async def test_a_call_is_for_its_owner(house: House, call: str, kind: str) -> No
         polls = call == "getStatusLongPolling"
         assert answer.status == 408 if polls else answer.status in {200, 201}
     elif kind == "foreign":
-        what = "Widget" if call in {"getWidget", "send"} else "Session"
+        what = "Widget" if call in OF_A_WIDGET else "Session"
         assert answer.outcome == f"{what}NotFoundException"
     else:
         assert answer.outcome == expected
@@ -85,7 +88,7 @@ def told(answer: Answer) -> tuple[object, ...]:
     return answer.status, headers, answer.body
 
 
-@pytest.mark.parametrize("call", [r.name for r in ROUTES if r.name not in {"getWidget", "send"}])
+@pytest.mark.parametrize("call", [r.name for r in ROUTES if r.name not in OF_A_WIDGET])
 async def test_unknown_foreign_and_long_gone_sessions_cannot_be_told_apart(
     house: House, call: str
 ) -> None:
@@ -99,7 +102,7 @@ async def test_unknown_foreign_and_long_gone_sessions_cannot_be_told_apart(
     assert {str(told(answer)) for answer in answers} == {str(told(answers[0]))}
 
 
-@pytest.mark.parametrize("call", ["getWidget", "send"])
+@pytest.mark.parametrize("call", sorted(OF_A_WIDGET))
 async def test_unknown_and_foreign_widgets_cannot_be_told_apart(house: House, call: str) -> None:
     answers = [await ask(house, call, TOKEN, n) for n in (UNKNOWN_ID, FOREIGN)]
     assert answers[0].status == 404

@@ -2,7 +2,6 @@
 
 import json
 import logging
-from collections.abc import Iterator
 
 import pytest
 import structlog
@@ -30,6 +29,11 @@ def test_figures_count_what_happened() -> None:
         metrics.happened(event, session, step)
         session = step.session
     metrics.handed_over("default/sms-provider", "taken", 0.02)
+    metrics.passed_over("default/sms-provider")
+    metrics.resting("default/sms-provider", begins=True)
+    metrics.resting("default/voice-provider", begins=True)
+    metrics.resting("default/voice-provider", begins=False)
+    metrics.dead_letter("default/sms-provider")
     metrics.answered("send", 201, 0.004)
     metrics.answered("send", 201, 99.0)
     metrics.held(2)
@@ -45,6 +49,10 @@ def test_figures_count_what_happened() -> None:
         'kaskad_confirmed_total{type="sms"} 1.0',
         f'kaskad_completed_total{{widget="{widget}"}} 1.0',
         'kaskad_handovers_total{outcome="taken",provider="default/sms-provider"} 1.0',
+        'kaskad_handovers_total{outcome="resting",provider="default/sms-provider"} 1.0',
+        'kaskad_provider_resting{provider="default/sms-provider"} 1.0',
+        'kaskad_dead_letters_total{provider="default/sms-provider"} 1.0',
+        'kaskad_provider_resting{provider="default/voice-provider"} 0.0',
         'kaskad_requests_total{call="send",status="201"} 2.0',
         'kaskad_request_seconds_bucket{call="send",le="0.005"} 1.0',
         'kaskad_request_seconds_bucket{call="send",le="+Inf"} 2.0',
@@ -54,14 +62,6 @@ def test_figures_count_what_happened() -> None:
     ):
         assert line in text.splitlines()
     assert "900123" not in text
-
-
-@pytest.fixture(autouse=True)
-def logs_as_before() -> Iterator[None]:
-    handlers, level = logging.root.handlers[:], logging.root.level
-    yield
-    logging.root.handlers[:], logging.root.level = handlers, level
-    structlog.reset_defaults()
 
 
 @pytest.mark.parametrize("form", ["json", "auto"])

@@ -25,17 +25,17 @@ from kaskad.app.ports import (
     Telemetry,
 )
 from kaskad.core import session as machine
-from kaskad.core.cascade import Context
+from kaskad.core.cascade import Cascade, Context
 from kaskad.core.codes import Keyring
 from kaskad.core.effects import Effect, PushJob, Step, Take
 from kaskad.core.errors import (
+    CaptchaNotConfirmedException,
     KaskadError,
     RateLimitException,
     ServiceUnavailableException,
 )
 from kaskad.core.inputs import Input, Tick
 from kaskad.core.model import Session
-from kaskad.core.view import wake_at
 
 MOST_RACES = 1000
 
@@ -66,6 +66,8 @@ class Engine:
         self._on_job: list[Callable[[], None]] = []
         self._on_deadline: list[Callable[[datetime], None]] = []
         self._orphans: dict[str, Step] = {}
+        self._cascades: dict[str, Cascade] = {}
+        self._snapshot = catalog.snapshot
         store.subscribe(self._stored)
 
     def on_job(self, listener: Callable[[], None]) -> None:
@@ -78,7 +80,13 @@ class Engine:
 
     def context(self, widget_id: str) -> Context:
         """What a step may look at besides the session."""
-        cascade = self._catalog.snapshot.cascade(widget_id)
+        snapshot = self._catalog.snapshot
+        if snapshot is not self._snapshot:
+            self._cascades.clear()
+            self._snapshot = snapshot
+        cascade = self._cascades.get(widget_id)
+        if cascade is None:
+            cascade = self._cascades[widget_id] = snapshot.cascade(widget_id)
         return Context(cascade=cascade, keyring=self.keyring)
 
     def blind(self, tenant: str, subject: str) -> str:
@@ -87,11 +95,16 @@ class Engine:
 
     # --- steps -------------------------------------------------------------------
 
-    async def start(self, wish: machine.Start, memo: Memo | None = None) -> Session:
-        """Begin a session; raises what it is refused with, or :class:`Repeated`."""
+    def foresee(self, wish: machine.Start) -> Step:
+        """What a start would lead to if the limits let it; raises why to nothing."""
         step = machine.start(wish, self.clock.now(), self.context(wish.widget.id))
         if isinstance(step, KaskadError):
             raise step
+        return step
+
+    async def start(self, wish: machine.Start, memo: Memo | None = None) -> Session:
+        """Begin a session; raises what it is refused with, or :class:`Repeated`."""
+        step = self.foresee(wish)
         if not await self._commit(step, 0, memo=memo):
             raise ServiceUnavailableException
         return step.session
@@ -99,10 +112,10 @@ class Engine:
     async def read(self, session_id: str) -> Session | None:
         """The session as of now: deadlines that are due have happened."""
         session = await self.store.load(session_id)
-        if session is None or session.gone_at <= self.clock.now():
+        now = self.clock.now()
+        if session is None or session.gone_at <= now:
             return None
-        due = wake_at(session)
-        if due is not None and due <= self.clock.now():
+        if session.due_at is not None and session.due_at <= now:
             step = await self.apply(session_id, Tick())
             return None if step is None else step.session
         return session
@@ -112,18 +125,22 @@ class Engine:
         session_id: str,
         event: Input,
         *,
+        known: Session | None = None,
         claim: Claim | None = None,
         memo: Memo | None = None,
     ) -> Step | None:
         """Let an input happen; ``None`` when there is no such session.
 
-        With a ``claim`` nothing happens once the job is somebody else's.
+        ``known`` is the session as it was just read, to save a look at the store:
+        should it be out of date, the store says so. With a ``claim`` nothing
+        happens once the job is somebody else's.
         """
         for _ in range(MOST_RACES):
-            session = await self.store.load(session_id)
-            if session is None or session.gone_at <= self.clock.now():
+            session, known = known or await self.store.load(session_id), None
+            now = self.clock.now()
+            if session is None or session.gone_at <= now:
                 return None
-            step = machine.advance(session, event, self.clock.now(), self.context(session.widget))
+            step = machine.advance(session, event, now, self.context(session.widget))
             if step.session is session:
                 return step
             done = await self._commit(step, session.version, claim=claim, memo=memo)
@@ -142,7 +159,7 @@ class Engine:
         change = Change(
             session=session,
             expected=expected,
-            effects=tuple(self._blinded(session.tenant, effect) for effect in step.effects),
+            effects=self._blinded(session.tenant, step.effects),
             claim=claim,
             remember=memo(step) if memo else None,
         )
@@ -160,15 +177,22 @@ class Engine:
                 return False
             case Fenced():
                 return None
-            case Refused(subject=_, retry_after_s=wait):
-                raise RateLimitException(retry_after_s=wait)
+            case Refused():
+                raise _refusal(change, verdict)
             case Duplicate():
                 raise Repeated
 
-    def _blinded(self, tenant: str, effect: Effect) -> Effect:
-        if isinstance(effect, Take):
-            return replace(effect, subject=self.blind(tenant, effect.subject))
-        return effect
+    def _blinded(self, tenant: str, effects: tuple[Effect, ...]) -> tuple[Effect, ...]:
+        if Take not in map(type, effects):
+            return effects
+        return tuple(
+            [
+                replace(effect, subject=self.blind(tenant, effect.subject))
+                if isinstance(effect, Take)
+                else effect
+                for effect in effects
+            ]
+        )
 
     def _stored(self, session_id: str) -> None:
         orphan = self._orphans.pop(session_id, None)
@@ -176,10 +200,19 @@ class Engine:
             self._announce(orphan)
 
     def _announce(self, step: Step) -> None:
-        due = wake_at(step.session)
+        due = step.session.due_at
         if due is not None:
             for expect in self._on_deadline:
                 expect(due)
-        if any(isinstance(effect, PushJob) for effect in step.effects):
-            for poke in self._on_job:
-                poke()
+        for effect in step.effects:
+            if isinstance(effect, PushJob):
+                for poke in self._on_job:
+                    poke()
+
+
+def _refusal(change: Change, refused: Refused) -> KaskadError:
+    """What a full limit means to the caller."""
+    for effect in change.effects:
+        if isinstance(effect, Take) and effect.captcha and effect.subject == refused.subject:
+            return CaptchaNotConfirmedException()
+    return RateLimitException(retry_after_s=refused.retry_after_s)

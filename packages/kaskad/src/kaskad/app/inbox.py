@@ -28,6 +28,9 @@ class Delivered(Value, frozen=True, kw_only=True):
     at: datetime
     answer: str | None = None
 
+    def __repr__(self) -> str:
+        return f"Delivered(id={self.id!r}, type={self.type!r}, session={self.session!r})"
+
 
 class Inbox:
     """The newest messages of every simulated phone of this process."""
@@ -62,13 +65,17 @@ class Inbox:
         self.mark(message_id, word)
         return True
 
-    def mark(self, message_id: str, word: str) -> None:
-        """Show how a push was answered."""
+    def mark(self, message_id: str, word: str) -> bool:
+        """Show how a push was answered; ``False`` when the person was faster."""
         message = self._messages.get(message_id)
-        if message is not None:
-            self._messages[message_id] = replace(message, answer=word)
-            self._answered.pop(message_id, None)
-            self._tell(self._messages[message_id])
+        if message is None:
+            return True
+        if message.answer is not None:
+            return False
+        self._messages[message_id] = replace(message, answer=word)
+        self._answered.pop(message_id, None)
+        self._tell(self._messages[message_id])
+        return True
 
     def subscribe(self, reader: Callable[[Delivered], None]) -> Callable[[], None]:
         """Hear of each new or changed message; returns how to stop."""

@@ -9,17 +9,27 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from enum import Enum, auto
-from functools import partial
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from kaskad.app.ports import Clock, Telemetry
 from kaskad.core.errors import LongPollingTimeoutException
 
 HELD_PER_SESSION = 8
+HELD_PER_OWNER = 64
 
 T = TypeVar("T")
 Look = Callable[[], Awaitable[T | None]]
-Departure = Callable[[], Awaitable[None]]
+
+
+class Watch(Protocol):
+    """Somebody looks out for something."""
+
+    def cancel(self) -> object:
+        """Look no more; harmless when it has happened."""
+
+
+Departure = Callable[[Callable[[], None]], Watch]
+"""Calls back when the client has left, at once if that was earlier."""
 
 
 class ClientLeft(Exception):  # not an error
@@ -37,10 +47,12 @@ class Wake(Enum):
 class Waiter:
     """One held call."""
 
-    __slots__ = ("_future", "_wake", "session_id")
+    __slots__ = ("_future", "_wake", "owner", "seated", "session_id")
 
-    def __init__(self, session_id: str) -> None:
+    def __init__(self, session_id: str, owner: str | None = None) -> None:
         self.session_id = session_id
+        self.owner = owner
+        self.seated = False
         self._wake: Wake | None = None
         self._future: asyncio.Future[None] | None = None
 
@@ -50,6 +62,14 @@ class Waiter:
             self._wake = why
         if self._future is not None and not self._future.done():
             self._future.set_result(None)
+
+    def time_out(self) -> None:
+        """The time is up."""
+        self.wake(Wake.TIMEOUT)
+
+    def abandon(self) -> None:
+        """The client has left."""
+        self.wake(Wake.LEFT)
 
     async def wait(self) -> Wake:
         """Sleep until there is a reason not to."""
@@ -69,62 +89,96 @@ class Hub:
     def __init__(self, clock: Clock, telemetry: Telemetry) -> None:
         self._clock = clock
         self._telemetry = telemetry
-        self._held: dict[str, list[Waiter]] = {}
+        self._known: dict[str, list[Waiter]] = {}
+        self._owned: dict[str, list[Waiter]] = {}
         self.draining = False
 
     @property
     def held(self) -> int:
         """How many calls are held."""
-        return sum(map(len, self._held.values()))
+        return sum(waiter.seated for waiters in self._known.values() for waiter in waiters)
 
-    def join(self, session_id: str) -> Waiter:
-        """Take a place; the oldest call of the session loses its own when there are too many."""
-        waiter = Waiter(session_id)
-        waiters = self._held.setdefault(session_id, [])
-        waiters.append(waiter)
-        self._telemetry.held(1)
-        if len(waiters) > HELD_PER_SESSION:
-            waiters[0].wake(Wake.TIMEOUT)
-            self.leave(waiters[0])
+    def join(self, session_id: str, owner: str | None = None) -> Waiter:
+        """Hear of the session's changes from here on."""
+        waiter = Waiter(session_id, owner)
+        self._known.setdefault(session_id, []).append(waiter)
         if self.draining:
-            waiter.wake(Wake.TIMEOUT)
+            waiter.time_out()
         return waiter
+
+    def seat(self, waiter: Waiter) -> None:
+        """Take a place; the oldest call loses its own when there are too many.
+
+        That is of the session, and of an owner, if there is one.
+        """
+        waiter.seated = True
+        self._telemetry.held(1)
+        held = [other for other in self._known[waiter.session_id] if other.seated]
+        if len(held) > HELD_PER_SESSION:
+            self._unseat(held[0])
+        if waiter.owner is not None:
+            owned = self._owned.setdefault(waiter.owner, [])
+            owned.append(waiter)
+            if len(owned) > HELD_PER_OWNER:
+                self._unseat(owned[0])
+
+    def _unseat(self, waiter: Waiter) -> None:
+        waiter.time_out()
+        self.leave(waiter)
 
     def leave(self, waiter: Waiter) -> None:
         """Give the place back; harmless when that has happened."""
-        waiters = self._held.get(waiter.session_id)
+        waiters = self._known.get(waiter.session_id)
         if waiters is None or waiter not in waiters:
             return
         waiters.remove(waiter)
-        self._telemetry.held(-1)
+        if waiter.seated:
+            self._telemetry.held(-1)
+            self._disown(waiter)
         if not waiters:
-            del self._held[waiter.session_id]
+            del self._known[waiter.session_id]
+
+    def _disown(self, waiter: Waiter) -> None:
+        owned = self._owned.get(waiter.owner) if waiter.owner is not None else None
+        if owned is not None:
+            owned.remove(waiter)
+            if not owned:
+                del self._owned[str(waiter.owner)]
 
     def wake(self, session_id: str) -> None:
         """Something has happened to a session."""
-        for waiter in self._held.get(session_id, ()):
+        for waiter in self._known.get(session_id, ()):
             waiter.wake(Wake.CHANGED)
 
     def drain(self) -> None:
         """Answer every held call now, and every later one at once."""
         self.draining = True
-        for waiters in list(self._held.values()):
+        for waiters in list(self._known.values()):
             for waiter in waiters:
-                waiter.wake(Wake.TIMEOUT)
+                waiter.time_out()
 
     async def hold(
-        self, session_id: str, look: Look[T], *, timeout_s: float, departed: Departure
+        self,
+        session_id: str,
+        look: Look[T],
+        *,
+        timeout_s: float,
+        departed: Departure,
+        owner: str | None = None,
     ) -> T:
         """Look, and look again whenever the session has changed, until there is an answer.
 
+        Only a call that is going to wait needs a place: one that is answered at
+        once costs nobody else's. An ``owner`` has only so many over all sessions.
         Raises :class:`LongPollingTimeoutException` when the time is up, and
-        :class:`ClientLeft` when ``departed`` returns first.
+        :class:`ClientLeft` when the client leaves first.
         """
-        waiter = self.join(session_id)
+        waiter = self.join(session_id, owner)
         try:
             answer = await look()
             if answer is not None:
                 return answer
+            self.seat(waiter)
             return await self._held_look(waiter, look, timeout_s, departed)
         finally:
             self.leave(waiter)
@@ -133,9 +187,8 @@ class Hub:
         self, waiter: Waiter, look: Look[T], timeout_s: float, departed: Departure
     ) -> T:
         deadline = self._clock.now() + timedelta(seconds=timeout_s)
-        timer = self._clock.call_at(deadline, lambda: waiter.wake(Wake.TIMEOUT))
-        watch = asyncio.ensure_future(departed())
-        watch.add_done_callback(partial(_left, waiter))
+        timer = self._clock.call_at(deadline, waiter.time_out)
+        watch = departed(waiter.abandon)
         try:
             while (why := await waiter.wait()) is Wake.CHANGED:
                 answer = await look()
@@ -147,10 +200,3 @@ class Hub:
         if why is Wake.LEFT:
             raise ClientLeft
         raise LongPollingTimeoutException
-
-
-def _left(waiter: Waiter, watch: asyncio.Future[None]) -> None:
-    """The client has gone; a connection that broke while it was watched has gone as well."""
-    if not watch.cancelled():
-        watch.exception()
-    waiter.wake(Wake.LEFT)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from kaskad.core.cascade import Cascade
@@ -30,6 +31,16 @@ class Clock(Protocol):
         """Call back from the event loop at ``when``, or soon if that has passed."""
 
 
+class Timebase(Value, frozen=True, kw_only=True):
+    """What a clock started with: its time when the machine (named by ``boot``) was started.
+
+    Two clocks of one ``boot`` differ by what the system's clock was set by between them.
+    """
+
+    boot: str
+    epoch: float
+
+
 class Entropy(Protocol):
     """The only source of chance."""
 
@@ -55,8 +66,20 @@ class Telemetry(Protocol):
     def handed_over(self, lane: str, outcome: str, seconds: float) -> None:
         """A driver has answered; ``seconds`` since the job was due."""
 
+    def passed_over(self, lane: str) -> None:
+        """A message was not handed over: its provider rests, and there was another way."""
+
+    def resting(self, lane: str, *, begins: bool) -> None:
+        """A provider begins to rest, or is back."""
+
+    def dead_letter(self, lane: str) -> None:
+        """A job could not be carried out, through a fault of ours."""
+
     def answered(self, call: str, status: int, seconds: float) -> None:
         """A call of the API was answered."""
+
+    def judged(self, provider: str, finding: str) -> None:
+        """A captcha's token was judged."""
 
     def held(self, change: int) -> None:
         """So many more, or fewer, calls are held."""
@@ -95,6 +118,24 @@ class ApiToken(Value, frozen=True, kw_only=True):
         revoked = self.revoked_at is not None and self.revoked_at <= now
         expired = self.expires_at is not None and self.expires_at <= now
         return not revoked and not expired
+
+    @property
+    def actor(self) -> str:
+        """The caller as the audit trail names it."""
+        return f"token:{self.name}"
+
+    @property
+    def owner(self) -> None:
+        """Back ends hold as many calls as they like."""
+        return
+
+    def owner_of(self, _: str) -> str:
+        """Whose an idempotency key is: the token's."""
+        return self.id
+
+    def knows(self, thing: Widget | Session) -> bool:
+        """Whether it exists for this caller: everything of its tenant does."""
+        return thing.tenant == self.tenant
 
     def may_use(self, widget: str) -> bool:
         """Whether the token's scope has this widget of its tenant."""
@@ -139,7 +180,10 @@ class Catalog(Protocol):
 
 
 class Job(Value, frozen=True, kw_only=True):
-    """Work for the provider of a launch. It has ids only, no text and no code."""
+    """Work for the provider of a launch. It has ids only, no text and no code.
+
+    ``doubtful``: the provider may have the message from a try whose end nobody knows.
+    """
 
     session: str
     launch: int
@@ -147,6 +191,7 @@ class Job(Value, frozen=True, kw_only=True):
     due_at: datetime
     expires_at: datetime
     tries: int = 0
+    doubtful: bool = False
 
 
 class Claim(Value, frozen=True, kw_only=True):
@@ -154,6 +199,32 @@ class Claim(Value, frozen=True, kw_only=True):
 
     job: Job
     fence: int
+
+
+class LetterKind(StrEnum):
+    """Why a job could not be carried out, through a fault of ours."""
+
+    UNMADE = "unmade"
+    FAILED = "failed"
+
+
+class DeadLetter(Value, frozen=True, kw_only=True):
+    """A job that could not be carried out.
+
+    Its message could not be made, or handing it over failed in a way that nobody foresaw.
+
+    ``reason`` is short and holds no number, code or text. ``type`` is ``None`` when
+    not even the session could be read; ``tries`` are those before the last one.
+    """
+
+    session: str
+    launch: int
+    lane: str
+    kind: LetterKind
+    reason: str
+    tries: int
+    at: datetime
+    type: ChannelType | None = None
 
 
 class Remembered(Value, frozen=True, kw_only=True):
@@ -233,17 +304,32 @@ class Store(Protocol):
     async def take(self, subject: str, windows: Sequence[Window], now: datetime) -> int | None:
         """Count a hit if there is room; else the seconds until there is."""
 
+    async def wait(self, subject: str, windows: Sequence[Window], now: datetime) -> int | None:
+        """The seconds until there is room for a hit, ``None`` if there is; counts nothing."""
+
     async def remembered(self, key: bytes, now: datetime) -> Remembered | None:
         """What an idempotency key answered."""
 
     async def claim(self, lane: str, *, limit: int, lease_s: float, now: datetime) -> list[Claim]:
-        """Take up to ``limit`` due jobs of a lane; jobs past their expiry are dropped."""
+        """Take up to ``limit`` due jobs of a lane; jobs past their expiry are dropped.
+
+        A job whose lease ran out, or that was there before this process, is doubtful.
+        """
 
     async def extend(self, claims: Sequence[Claim], *, lease_s: float, now: datetime) -> None:
         """Hold claims longer; those that are stale stay stale."""
 
-    async def release(self, claim: Claim, *, due_at: datetime) -> None:
-        """Give a job back, to be tried again at ``due_at`` with one more try counted."""
+    async def release(self, claim: Claim, *, due_at: datetime) -> bool:
+        """Give a job back as the claim has it, to be tried again at ``due_at``, a try older.
+
+        ``False`` when the claim is stale: the job is somebody else's now, or gone.
+        """
+
+    async def bury(self, letter: DeadLetter) -> None:
+        """Keep a dead letter: of those of a week, the newest thousand are kept."""
+
+    async def dead_letters(self, now: datetime) -> list[DeadLetter]:
+        """The dead letters that are kept, newest first."""
 
     async def lanes(self) -> Mapping[str, datetime]:
         """For every lane with jobs, when the first of them is due."""
@@ -274,6 +360,40 @@ class Store(Protocol):
 
     async def close(self) -> None:
         """Make everything durable and let go."""
+
+
+# --- captchas --------------------------------------------------------------------
+
+
+class Finding(StrEnum):
+    """What became of a captcha's token."""
+
+    PASSED = "passed"
+    REFUSED = "refused"
+    UNAVAILABLE = "unavailable"
+
+
+class Judgement(Value, frozen=True, kw_only=True):
+    """What a token is worth. One that passed is good for once, by its ``key``, ``until`` then.
+
+    ``misset``: it was refused for the widget's own keys, as every other one will be.
+    """
+
+    finding: Finding
+    reason: str = ""
+    misset: bool = False
+    key: str = ""
+    until: datetime | None = None
+
+
+class Captchas(Protocol):
+    """Whoever judges tokens. Tokens and keys are in no log and no message of an exception."""
+
+    async def judge(self, widget: Widget, token: str, address: str) -> Judgement:
+        """What a token of the widget's captcha is worth; ``address`` may be empty."""
+
+    async def challenge(self, widget: Widget) -> Mapping[str, object] | None:
+        """A new challenge for a page; ``None``: this captcha's come from elsewhere."""
 
 
 # --- providers -------------------------------------------------------------------

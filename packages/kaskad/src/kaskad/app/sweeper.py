@@ -61,6 +61,13 @@ class Sweeper:
                 timer.cancel()
 
     async def _sweep(self) -> None:
+        now = self._clock.now()
+        await self._move_due()
+        while await self._engine.store.purge(now):
+            await asyncio.sleep(0)  # after a long stop there may be a day's records to forget
+            await self._move_due()
+
+    async def _move_due(self) -> None:
         store, now = self._engine.store, self._clock.now()
         while ids := await store.due(now, self.BATCH):
             results = await asyncio.gather(
@@ -69,5 +76,3 @@ class Sweeper:
             for result in results:
                 if isinstance(result, BaseException):
                     raise result
-        while await store.purge(now):
-            pass

@@ -102,4 +102,9 @@ def check(text: str) -> str | None:
     return f"'{min(unknown)}' is undefined; {_KNOWN}" if unknown else None
 
 
+def shows_code(text: str) -> bool:
+    """Whether a template that renders has the code somewhere."""
+    return not {"code", "web_otp"}.isdisjoint(_parse(text).variable_paths())
+
+
 _KNOWN = f"known variables: {', '.join(VARIABLES)}"

@@ -5,19 +5,19 @@ it names, the caller's right to it, the recipient, the state, the limits.
 """
 
 import re
-from collections.abc import Awaitable, Callable
-from datetime import timedelta
-from hashlib import sha256
+from collections.abc import Mapping
 from typing import TypeVar
 
-import msgspec
 import structlog
 from msgspec.structs import replace
 
 from kaskad.app.addresses import address_subject
-from kaskad.app.engine import Engine, Memo, Repeated
+from kaskad.app.engine import Engine, Memo
+from kaskad.app.gate import Gate
+from kaskad.app.pages import Page
 from kaskad.app.polling import Departure, Hub
-from kaskad.app.ports import ApiToken, Catalog, Entropy, Remembered, Snapshot, Telemetry
+from kaskad.app.ports import ApiToken, Catalog, Entropy, Snapshot, Telemetry
+from kaskad.app.repeating import Idempotency, once
 from kaskad.core import errors, inputs
 from kaskad.core.effects import Step
 from kaskad.core.limits import MINUTE, Window
@@ -32,6 +32,7 @@ UNKNOWN_IDS = (Window(limit=60, span=MINUTE),)
 NUMBER_EXPECTED = "a valid phone number, best in international form: +79001234567"
 
 T = TypeVar("T")
+Caller = ApiToken | Page
 
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}").fullmatch
 
@@ -43,6 +44,10 @@ class SendWish(Value, frozen=True, kw_only=True):
     recipient: str
     user_ip: str | None = None
     locale: str | None = None
+    captcha_token: str | None = None
+
+    def __repr__(self) -> str:
+        return f"SendWish(widget_id={self.widget_id!r})"
 
 
 class Sent(Value, frozen=True, kw_only=True):
@@ -51,12 +56,8 @@ class Sent(Value, frozen=True, kw_only=True):
     request_id: str
     recipient: str
 
-
-class Idempotency(Value, frozen=True, kw_only=True):
-    """A caller's key for a call, and what tells the call from another one."""
-
-    key: str
-    fingerprint: bytes
+    def __repr__(self) -> str:
+        return f"Sent(request_id={self.request_id!r})"
 
 
 class ChannelAnswer(Value, frozen=True, kw_only=True):
@@ -72,12 +73,13 @@ class ChannelAnswer(Value, frozen=True, kw_only=True):
 
 
 class Verifications:
-    """What a caller with a token may do."""
+    """What a back end or a page may do."""
 
     def __init__(
         self,
         *,
         engine: Engine,
+        gate: Gate,
         catalog: Catalog,
         hub: Hub,
         entropy: Entropy,
@@ -87,6 +89,7 @@ class Verifications:
         long_poll_timeout_s: float,
     ) -> None:
         self._engine = engine
+        self._gate = gate
         self._catalog = catalog
         self._hub = hub
         self._entropy = entropy
@@ -106,10 +109,32 @@ class Verifications:
 
     # --- widgets and sends -----------------------------------------------------------
 
-    async def widget(self, caller: ApiToken, widget_id: str) -> Widget:
+    async def widget(self, caller: Caller, widget_id: str) -> Widget:
         """A widget that the caller may use."""
-        widget = self._snapshot.widgets.get(_uuid(widget_id) or "")
-        if widget is None or widget.tenant != caller.tenant:
+        return await self._usable(caller, self._own_widget(caller, _uuid(widget_id)))
+
+    async def captcha_is_required(
+        self, caller: Caller, widget: Widget, user_ip: str | None
+    ) -> bool:
+        """Whether a send needs a captcha; of a page the address is known."""
+        address = caller.address if isinstance(caller, Page) else user_ip
+        return await self._gate.is_required(widget, address)
+
+    async def challenge(self, caller: Caller, widget_id: str) -> Mapping[str, object]:
+        """A new challenge of a captcha that we host."""
+        challenge = await self._gate.challenge(await self.widget(caller, widget_id))
+        if challenge is None:
+            raise errors.NotFoundException
+        return challenge
+
+    def _own_widget(self, caller: Caller, widget_id: str | None) -> Widget | None:
+        """The widget of an id, if there is one for the caller."""
+        widget = self._snapshot.widgets.get(widget_id) if widget_id else None
+        return widget if widget is not None and caller.knows(widget) else None
+
+    async def _usable(self, caller: Caller, widget: Widget | None) -> Widget:
+        """The same widget, if it is one and the caller may use it."""
+        if widget is None:
             await self._count_unknown(caller)
             raise errors.WidgetNotFoundException
         if not caller.may_use(widget.id):
@@ -117,14 +142,17 @@ class Verifications:
         return widget
 
     async def send(
-        self, caller: ApiToken, wish: SendWish, idempotency: Idempotency | None = None
+        self, caller: Caller, wish: SendWish, idempotency: Idempotency | None = None
     ) -> Sent:
         """Begin a verification."""
-        to, address = self._read(caller, wish)
-        widget = await self.widget(caller, wish.widget_id)
+        widget_id = _uuid(wish.widget_id)
+        own = self._own_widget(caller, widget_id)
+        to, address = self._read(wish, widget_id, own.region if own else self._region)
+        widget = await self._usable(caller, own)
         if widget.blocked or not widget.active:
             raise errors.WidgetIsBlockedException
-        test = widget.test_recipient(to.number, self._engine.clock.now())
+        now = self._engine.clock.now()
+        test = widget.test_recipient(to.number, now) if widget.test_recipients else None
         begin = Start(
             id=self._entropy.uuid(),
             widget=widget,
@@ -135,23 +163,36 @@ class Verifications:
             test=test,
         )
 
-        async def call(memo: Memo | None) -> Sent:
-            session = await self._engine.start(begin, memo)
+        async def call(memo: Memo | None) -> str:
+            session = await self._start(begin, wish, memo)
             self._telemetry.started(session)
             if test is not None:
                 await self._audit_test(caller, session)
-            return _sent(session)
+            return session.id
 
-        return await self._once(caller, idempotency, call, _sent_step, Sent)
+        # The number is not remembered: an answer is kept longer than its session may be.
+        request_id = (
+            await call(None)
+            if idempotency is None
+            else await once(self._engine, caller, idempotency, call, _id_of, str)
+        )
+        return Sent(request_id=request_id, recipient=to.number)
 
-    def _read(self, caller: ApiToken, wish: SendWish) -> tuple[Recipient, str | None]:
+    async def _start(self, begin: Start, wish: SendWish, memo: Memo | None) -> Session:
+        captcha = begin.widget.captcha
+        if captcha is None:
+            return await self._engine.start(begin, memo)
+        token, user_ip = wish.captcha_token, wish.user_ip or ""
+        return await self._gate.start(begin, captcha, token, user_ip, memo)
+
+    def _read(
+        self, wish: SendWish, widget_id: str | None, region: str
+    ) -> tuple[Recipient, str | None]:
         """The recipient and the address; every field that is malformed is named at once."""
         problems = {}
-        if _uuid(wish.widget_id) is None:
+        if widget_id is None:
             problems["widgetId"] = "a UUID"
-        widget = self._snapshot.widgets.get(_uuid(wish.widget_id) or "")
-        known = widget is not None and widget.tenant == caller.tenant
-        to = parse_recipient(wish.recipient, widget.region if widget and known else self._region)
+        to = parse_recipient(wish.recipient, region)
         if to is None:
             problems["recipient"] = NUMBER_EXPECTED
         address = None if wish.user_ip is None else address_subject(wish.user_ip)
@@ -161,11 +202,11 @@ class Verifications:
             raise errors.ValidateError(problems)
         return to, address
 
-    async def _audit_test(self, caller: ApiToken, session: Session) -> None:
+    async def _audit_test(self, caller: Caller, session: Session) -> None:
         try:
             await self._catalog.audit(
                 tenant=session.tenant,
-                actor=f"token:{caller.name}",
+                actor=caller.actor,
                 action="session.test_recipient",
                 subject=f"{session.id} {mask(session.recipient.number)}",
                 at=session.created_at,
@@ -175,14 +216,14 @@ class Verifications:
 
     # --- reading -----------------------------------------------------------------------
 
-    async def channel(self, caller: ApiToken, request_id: str) -> ChannelAnswer:
+    async def channel(self, caller: Caller, request_id: str) -> ChannelAnswer:
         """The current channel."""
         session = await self._session(caller, request_id)
         await self._seen(session)
         return ChannelAnswer(session=session, view=view(session))
 
     async def poll_channel(
-        self, caller: ApiToken, request_id: str, since: int | None, departed: Departure
+        self, caller: Caller, request_id: str, since: int | None, departed: Departure
     ) -> ChannelAnswer:
         """The current channel, as soon as there is something new to read."""
         session = await self._session(caller, request_id)
@@ -194,7 +235,9 @@ class Verifications:
             await self._seen(now)
             return ChannelAnswer(session=now, view=view(now))
 
-        return await self._hub.hold(session.id, look, timeout_s=self._hold_s, departed=departed)
+        return await self._hub.hold(
+            session.id, look, timeout_s=self._hold_s, departed=departed, owner=caller.owner
+        )
 
     async def _is_news(self, session: Session, since: int | None, began_at: int) -> bool:
         """Whether a poll answers now; ``began_at`` is the version when it came."""
@@ -228,7 +271,7 @@ class Verifications:
             await self._engine.store.mark(session.id, seen)
 
     async def status(
-        self, caller: ApiToken, request_id: str, recipient: str | None, since: int | None
+        self, caller: Caller, request_id: str, recipient: str | None, since: int | None
     ) -> bool:
         """Whether the recipient is proven; raises why not yet."""
         session = await self._session_of(caller, request_id, recipient)
@@ -236,7 +279,7 @@ class Verifications:
 
     async def poll_status(
         self,
-        caller: ApiToken,
+        caller: Caller,
         request_id: str,
         recipient: str | None,
         since: int | None,
@@ -249,7 +292,9 @@ class Verifications:
             now = await self._again(session.id)
             return _raised(await self._status(now, since)) or None
 
-        return await self._hub.hold(session.id, look, timeout_s=self._hold_s, departed=departed)
+        return await self._hub.hold(
+            session.id, look, timeout_s=self._hold_s, departed=departed, owner=caller.owner
+        )
 
     async def _status(self, session: Session, since: int | None) -> bool | type[errors.KaskadError]:
         if since is not None:
@@ -260,12 +305,18 @@ class Verifications:
         changed = (marks.launch, known) != (launch.number, launch.code_type)
         return status(session, changed=changed)
 
-    async def follow(self, caller: ApiToken, request_id: str) -> Session:
+    async def follow(self, caller: Caller, request_id: str) -> Session:
         """The session, for a reader that is going to watch it."""
         return await self._session(caller, request_id)
 
     async def next_view(
-        self, session_id: str, since: int, departed: Departure, *, timeout_s: float
+        self,
+        caller: Caller,
+        session_id: str,
+        since: int,
+        departed: Departure,
+        *,
+        timeout_s: float,
     ) -> ChannelAnswer:
         """The next view after ``since``; raises the time-out of the hub."""
 
@@ -276,23 +327,25 @@ class Verifications:
             await self._seen(now)
             return ChannelAnswer(session=now, view=view(now))
 
-        return await self._hub.hold(session_id, look, timeout_s=timeout_s, departed=departed)
+        return await self._hub.hold(
+            session_id, look, timeout_s=timeout_s, departed=departed, owner=caller.owner
+        )
 
     # --- acting ------------------------------------------------------------------------
 
-    async def check_code(self, caller: ApiToken, request_id: str, code: str) -> bool:
+    async def check_code(self, caller: Caller, request_id: str, code: str) -> bool:
         """Check what a person typed."""
         session = await self._session(caller, request_id)
         return await self._ask(session, inputs.CheckCode(code=code))
 
     async def check_and_complete(
-        self, caller: ApiToken, request_id: str, recipient: str | None, widget_id: str | None
+        self, caller: Caller, request_id: str, recipient: str | None, widget_id: str | None
     ) -> bool:
         """Collect the verdict, once; raises why there is none."""
         session = await self._session_of(caller, request_id, recipient, widget_id)
         return await self._ask(session, inputs.CheckAndComplete())
 
-    async def complete(self, caller: ApiToken, request_id: str, recipient: str | None) -> bool:
+    async def complete(self, caller: Caller, request_id: str, recipient: str | None) -> bool:
         """Collect the verdict, once; another number than the session's collects nothing."""
         if recipient is None:
             session = await self._session(caller, request_id)
@@ -303,14 +356,14 @@ class Verifications:
                 return False
         return await self._ask(session, inputs.Complete())
 
-    async def cancel(self, caller: ApiToken, request_id: str) -> bool:
+    async def cancel(self, caller: Caller, request_id: str) -> bool:
         """Give an unconfirmed session up."""
         session = await self._session(caller, request_id)
         return await self._ask(session, inputs.Cancel())
 
     async def resend(
         self,
-        caller: ApiToken,
+        caller: Caller,
         request_id: str,
         *,
         another_way: bool,
@@ -322,10 +375,12 @@ class Verifications:
         async def call(memo: Memo | None) -> bool:
             return await self._ask(session, inputs.Resend(next=another_way), memo)
 
-        return await self._once(caller, idempotency, call, lambda _: True, bool)
+        if idempotency is None:
+            return await call(None)
+        return await once(self._engine, caller, idempotency, call, lambda _: True, bool)
 
     async def _ask(self, session: Session, event: inputs.Input, memo: Memo | None = None) -> bool:
-        step = await self._engine.apply(session.id, event, memo=memo)
+        step = await self._engine.apply(session.id, event, known=session, memo=memo)
         if step is None:
             raise errors.SessionNotFoundException
         if isinstance(step.answer, errors.KaskadError):
@@ -334,13 +389,13 @@ class Verifications:
 
     # --- what a caller may see -----------------------------------------------------------
 
-    async def _session(self, caller: ApiToken, request_id: str) -> Session:
+    async def _session(self, caller: Caller, request_id: str) -> Session:
         """The session of an id, if the caller may use it."""
         return await self._allowed(caller, await self._own(caller, request_id))
 
     async def _session_of(
         self,
-        caller: ApiToken,
+        caller: Caller,
         request_id: str,
         recipient: str | None,
         widget_id: str | None = None,
@@ -361,13 +416,13 @@ class Verifications:
             raise errors.PhoneNumberMismatchException
         return session
 
-    async def _own(self, caller: ApiToken, request_id: str) -> Session | None:
-        """The session of an id, if the caller's tenant has one."""
+    async def _own(self, caller: Caller, request_id: str) -> Session | None:
+        """The session of an id, if there is one for the caller."""
         known = _uuid(request_id)
         session = await self._engine.read(known) if known else None
-        return session if session is not None and session.tenant == caller.tenant else None
+        return session if session is not None and caller.knows(session) else None
 
-    async def _allowed(self, caller: ApiToken, session: Session | None) -> Session:
+    async def _allowed(self, caller: Caller, session: Session | None) -> Session:
         """The same session, if it is one and the caller may use it."""
         if session is None:
             await self._count_unknown(caller)
@@ -392,63 +447,17 @@ class Verifications:
             raise errors.SessionNotFoundException
         return session
 
-    async def _count_unknown(self, caller: ApiToken) -> None:
-        """Ids are not to be guessed: a token may ask for so many unknown ones."""
+    async def _count_unknown(self, caller: Caller) -> None:
+        """Ids are not to be guessed: a caller may ask for so many unknown ones."""
         subject = self._engine.blind(caller.tenant, f"unknown:{caller.id}")
         now = self._engine.clock.now()
         wait = await self._engine.store.take(subject, UNKNOWN_IDS, now)
         if wait is not None:
             raise errors.RateLimitException(retry_after_s=wait)
 
-    # --- calls that may be repeated --------------------------------------------------------
 
-    async def _once(
-        self,
-        caller: ApiToken,
-        idempotency: Idempotency | None,
-        call: Callable[[Memo | None], Awaitable[T]],
-        answer_of: Callable[[Step], T],
-        kind: type[T],
-    ) -> T:
-        """Do the call, or answer what it answered before under the same key."""
-        if idempotency is None:
-            return await call(None)
-        store, clock = self._engine.store, self._engine.clock
-        key = sha256(f"{caller.tenant}\n{caller.id}\n{idempotency.key}".encode()).digest()
-
-        def memo(step: Step) -> Remembered | None:
-            if step.answer is not True:
-                return None
-            return Remembered(
-                key=key,
-                fingerprint=idempotency.fingerprint,
-                answer=msgspec.msgpack.encode(answer_of(step)),
-                expires_at=clock.now() + timedelta(days=1),
-            )
-
-        while True:
-            found = await store.remembered(key, clock.now())
-            if found is not None and found.fingerprint != idempotency.fingerprint:
-                expected = "a new key: this one was used for another request"
-                raise errors.ValidateError({"Idempotency-Key": expected})
-            if found is not None:
-                return msgspec.msgpack.decode(found.answer, type=kind)
-            try:
-                return await call(memo)
-            except Repeated:
-                continue
-            except errors.KaskadError:
-                # The same call, made at the same time, may be what this one is refused for.
-                if await store.remembered(key, clock.now()) is None:
-                    raise
-
-
-def _sent(session: Session) -> Sent:
-    return Sent(request_id=session.id, recipient=session.recipient.number)
-
-
-def _sent_step(step: Step) -> Sent:
-    return _sent(step.session)
+def _id_of(step: Step) -> str:
+    return step.session.id
 
 
 def _raised(answer: bool | type[errors.KaskadError]) -> bool:  # noqa: FBT001

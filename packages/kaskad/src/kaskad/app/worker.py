@@ -6,7 +6,6 @@ fills its own places and delays nobody else.
 
 import asyncio
 import contextlib
-import re
 from collections import Counter
 from datetime import datetime, timedelta
 from itertools import count
@@ -14,52 +13,29 @@ from itertools import count
 import structlog
 from msgspec.structs import replace
 
-from kaskad.app import templates
+from kaskad.app.courier import Again, Attempt, Courier, StandBy, UnmadeError
 from kaskad.app.engine import Engine
 from kaskad.app.ports import (
-    Busy,
     Catalog,
     Claim,
+    DeadLetter,
     Drivers,
     Entropy,
-    Message,
-    Refusal,
-    SendResult,
+    LetterKind,
     StoreUnavailableError,
-    Taken,
     Telemetry,
-    Unknown,
 )
-from kaskad.app.timing import sleep, within
-from kaskad.core import codes
+from kaskad.app.timing import sleep
 from kaskad.core.errors import KaskadError
 from kaskad.core.inputs import Accepted, Errored, Input, Rejected, Unsure
-from kaskad.core.model import Launch, Session, State
-from kaskad.core.recipients import mask
+from kaskad.core.model import Session, State
 
 log = structlog.get_logger()
 
 PLACES_PER_LANE = 64
 LEASE_S = 15.0
 EXTEND_EVERY_S = 5.0
-MOST_TRIES = 4
-FIRST_PAUSE_S = 0.5
-LONGEST_PAUSE_S = 3600.0
-LONGEST_REASON = 200
 AFTER_TROUBLE_S = 0.5
-
-
-class KeyGoneError(Exception):
-    """The key of a code has been taken out of rotation before the code was sent."""
-
-
-_DIGITS = re.compile(r"\d{4,}")
-
-
-def tidy(reason: str, number: str) -> str:
-    """A provider's words as they may be kept: short, without the number or what may be a code."""
-    short = reason.encode("utf-8", "replace").decode()[:LONGEST_REASON]
-    return _DIGITS.sub("***", short.replace(number, mask(number)))
 
 
 class Worker:
@@ -75,14 +51,16 @@ class Worker:
         telemetry: Telemetry,
     ) -> None:
         self._engine = engine
-        self._catalog = catalog
-        self._drivers = drivers
-        self._entropy = entropy
+        self._courier = Courier(
+            engine=engine, catalog=catalog, drivers=drivers, entropy=entropy, telemetry=telemetry
+        )
         self._telemetry = telemetry
         self._clock = engine.clock
         self._poked = asyncio.Event()
         self._running: dict[asyncio.Task[None], Claim] = {}
         self._busy: Counter[str] = Counter()
+        self._placed: set[int] = set()
+        self._extend_at = self._clock.now()
         self._loops: list[asyncio.Task[None]] = []
         engine.on_job(self._poked.set)
 
@@ -128,6 +106,8 @@ class Worker:
     async def _dispatch(self) -> datetime | None:
         """Start what is due and has a place; when the next job is due."""
         store, now = self._engine.store, self._clock.now()
+        self._courier.accounts.follow()
+        await self._keep_leases(now)
         for lane, due_at in (await store.lanes()).items():
             places = PLACES_PER_LANE - self._busy[lane]
             if due_at <= now and places > 0:
@@ -141,21 +121,40 @@ class Worker:
     def _begin(self, claim: Claim) -> None:
         task = asyncio.create_task(self._run(claim), name="kaskad-job")
         self._running[task] = claim
+        self._placed.add(claim.fence)
         self._busy[claim.job.lane] += 1
         task.add_done_callback(self._end)
 
     def _end(self, task: asyncio.Task[None]) -> None:
-        lane = self._running.pop(task).job.lane
+        self._leave(self._running.pop(task))
+
+    def _leave(self, claim: Claim) -> None:
+        """Give the place in the lane back: the provider has answered, or the job is over."""
+        if claim.fence not in self._placed:
+            return
+        self._placed.remove(claim.fence)
+        lane = claim.job.lane
         self._busy[lane] -= 1
         if self._busy[lane] == PLACES_PER_LANE - 1:
             self._poked.set()
 
+    async def _keep_leases(self, now: datetime) -> None:
+        """Lengthen the leases of what is under way, if it is time.
+
+        Before anything is claimed as well: a process that was suspended would
+        find its own jobs abandoned, and hand their messages over again.
+        """
+        if self._running and now >= self._extend_at:
+            claims = list(self._running.values())
+            await self._engine.store.extend(claims, lease_s=LEASE_S, now=now)
+            self._extend_at = now + timedelta(seconds=EXTEND_EVERY_S)
+
     async def _extend_forever(self) -> None:
         while True:
             await sleep(self._clock, EXTEND_EVERY_S)
-            claims = list(self._running.values())
             try:
-                await self._engine.store.extend(claims, lease_s=LEASE_S, now=self._clock.now())
+                self._courier.accounts.follow()
+                await self._keep_leases(self._clock.now())
             except StoreUnavailableError:
                 pass
             except Exception:
@@ -164,136 +163,121 @@ class Worker:
     # --- one job -------------------------------------------------------------------
 
     async def _run(self, claim: Claim) -> None:
+        attempt = Attempt(claim)
         try:
-            await self._hand_over(claim)
+            await self._hand_over(attempt)
         except (StoreUnavailableError, KaskadError) as trouble:
             # The lease runs out and the job is claimed again.
             log.warning("job put off", lane=claim.job.lane, trouble=type(trouble).__name__)
-        except Exception:
+        except UnmadeError as problem:
+            log.error("message not made", lane=claim.job.lane, reason=str(problem))
+            await self._give_up(attempt, LetterKind.UNMADE, str(problem))
+        except Exception as failure:
             log.exception("job failed", lane=claim.job.lane)
+            await self._give_up(attempt, LetterKind.FAILED, type(failure).__name__)
 
-    async def _hand_over(self, claim: Claim) -> None:
+    async def _hand_over(self, attempt: Attempt) -> None:
+        claim = attempt.claim
         job = claim.job
-        session = await self._engine.store.load(job.session)
+        session = attempt.session = await self._engine.store.load(job.session)
         if session is None or session.state is not State.WAIT or session.current != job.launch:
+            self._courier.accounts.make_use(job.lane)  # perhaps it was its turn
             return
-        launch = session.launch
         if session.test:
-            await self._tell(claim, launch, Accepted(launch=launch.number))
+            await self._tell(claim, session, Accepted(launch=job.launch))
             return
-        result = await self._send(session, launch)
-        if result is None:
-            return
-        waited = (self._clock.now() - job.due_at).total_seconds()
-        self._telemetry.handed_over(job.lane, type(result).__name__.lower(), waited)
-        event = self._judge(claim, launch, result, session.recipient.number)
-        if event is None:
-            await self._again_later(claim, result)
-        else:
-            await self._tell(claim, launch, event)
+        verdict = await self._courier.carry(session, attempt)
+        self._leave(claim)  # what is left is to write it down
+        match verdict:
+            case None:
+                return
+            case Again(due_at=due_at, doubtful=doubtful):
+                tried = replace(job, doubtful=job.doubtful or doubtful)
+                await self._give_back(replace(claim, job=tried), due_at)
+            case StandBy(lane=lane):
+                await self._courier.accounts.stand_by(lane, job.expires_at)
+                untried = replace(job, tries=job.tries - 1)  # giving it back counts one
+                back = await self._give_back(replace(claim, job=untried), job.due_at)
+                if not back or self._clock.now() >= job.expires_at:
+                    self._courier.accounts.make_use(lane)  # nobody comes to take its turn
+            case event:
+                await self._tell(claim, session, event)
 
-    async def _tell(self, claim: Claim, launch: Launch, event: Input) -> None:
+    async def _give_back(self, claim: Claim, due_at: datetime) -> bool:
+        held = await self._engine.store.release(claim, due_at=due_at)
+        self._poked.set()
+        return held
+
+    async def _tell(self, claim: Claim, session: Session | None, event: Input) -> None:
         """Tell the machine. The person may have the message: a store that is away is waited for."""
+        job = claim.job
         for tried in count():
             try:
-                await self._engine.apply(claim.job.session, event, claim=claim)
+                await self._engine.apply(job.session, event, known=session, claim=claim)
             except (StoreUnavailableError, KaskadError):
-                if self._clock.now() >= launch.send_by:
+                if self._clock.now() >= job.expires_at:
                     raise
+                session = None
                 await sleep(self._clock, min(1.0, 0.1 * 2**tried))
             else:
                 return
 
-    async def _send(self, session: Session, launch: Launch) -> SendResult | None:
-        """The driver's answer; ``None`` when it did not come by the launch's deadline."""
+    # --- jobs that cannot be carried out -------------------------------------------------
+
+    async def _give_up(self, attempt: Attempt, kind: LetterKind, reason: str) -> None:
+        """Let the session go on without this job, and keep a letter of it.
+
+        If not even that can be told the job is left to its launch's deadline: to
+        try it again would fail again.
+        """
+        claim = attempt.claim
+        self._leave(claim)
         try:
-            driver = self._drivers.get(session.tenant, launch.provider)
-            message = self._message(session, launch)
-        except templates.UnrenderableError as problem:
-            return Refusal(reason=f"template: {problem}", ours=True)
-        except Exception as problem:  # settings or a key: another try would end the same way
-            return Refusal(reason=f"no message: {type(problem).__name__}", ours=True)
-        if driver is None:
-            return Refusal(reason="provider is not configured", ours=True)
+            await self._tell(claim, attempt.session, _farewell(attempt, kind, reason))
+        except (StoreUnavailableError, KaskadError) as trouble:
+            log.warning("job not given up", lane=claim.job.lane, trouble=type(trouble).__name__)
+        except Exception:
+            log.exception("job left to its deadline", lane=claim.job.lane)
+            await self._set_aside(claim)
+        await self._bury(attempt, kind, reason)
+
+    async def _set_aside(self, claim: Claim) -> None:
+        """Give a job back for when it is worthless."""
         try:
-            return await within(
-                lambda stop: self._clock.call_at(launch.send_by, stop), driver.send(message)
-            )
-        except TimeoutError:
-            return self._late(launch)
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise
-            return Unknown(reason="CancelledError")  # the driver's own doing
+            await self._engine.store.release(claim, due_at=claim.job.expires_at)
+        except Exception:
+            log.exception("job not set aside", lane=claim.job.lane)
+
+    async def _bury(self, attempt: Attempt, kind: LetterKind, reason: str) -> None:
+        """Keep a letter. Only the letter suffers if that fails."""
+        job, session = attempt.claim.job, attempt.session
+        known = session is not None and 0 < job.launch <= len(session.launches)
+        letter = DeadLetter(
+            session=job.session,
+            launch=job.launch,
+            lane=job.lane,
+            kind=kind,
+            reason=reason,
+            tries=job.tries,
+            at=self._clock.now(),
+            type=session.launches[job.launch - 1].type if session and known else None,
+        )
+        self._telemetry.dead_letter(job.lane)
+        try:
+            await self._engine.store.bury(letter)
         except Exception as failure:
-            log.error("driver broke", provider=launch.provider, failure=type(failure).__name__)
-            return Unknown(reason=type(failure).__name__)
+            log.warning("dead letter lost", lane=job.lane, failure=type(failure).__name__)
 
-    def _late(self, launch: Launch) -> SendResult | None:
-        """A time-out before the deadline is the driver's own, and tells as little."""
-        if self._clock.now() >= launch.send_by:
-            return None
-        return Unknown(reason="TimeoutError")
 
-    def _message(self, session: Session, launch: Launch) -> Message:
-        code = None
-        if launch.code is not None:
-            code = codes.digits(session.codes[launch.code - 1], session.id, self._engine.keyring)
-            if code is None:
-                raise KeyGoneError
-        widget = self._catalog.snapshot.widgets.get(session.widget)
-        text = templates.render(
-            launch.text,
-            code=code or "",
-            widget=widget.name if widget else "",
-            domain=widget.domain if widget else "",
-            minutes=max(1, launch.settings.lifetime_s // 60),
-        )
-        return Message(
-            reference=f"{session.id}-{launch.number}",
-            session=session.id,
-            launch=launch.number,
-            recipient=session.recipient.number,
-            type=launch.type,
-            label=launch.label,
-            text=text,
-            code=code,
-            locale=session.locale,
-            ttl_s=launch.settings.lifetime_s,
-        )
+def _farewell(attempt: Attempt, kind: LetterKind, reason: str) -> Input:
+    """What the machine is told of a job that is given up.
 
-    def _judge(self, claim: Claim, launch: Launch, result: SendResult, number: str) -> Input | None:
-        """What the machine is told; ``None`` to try again."""
-        if not isinstance(result, Taken):
-            result = replace(result, reason=tidy(result.reason, number))
-        match result:
-            case Taken(provider_id=_, code=code, code_type=code_type):
-                return Accepted(launch=launch.number, code=code, code_type=code_type)
-            case Refusal(reason=reason, ours=ours):
-                if ours:
-                    log.error("provider account", provider=launch.provider, reason=reason)
-                return Rejected(launch=launch.number, reason=reason)
-            case Busy(reason=reason):
-                if self._next_try(claim, result) < launch.send_by:
-                    return None
-                return Errored(launch=launch.number, reason=reason)
-            case Unknown(reason=reason, idempotent=idempotent):
-                if idempotent and self._next_try(claim, result) < launch.send_by:
-                    return None
-                return Unsure(launch=launch.number, reason=reason)
-
-    def _next_try(self, claim: Claim, result: SendResult) -> datetime:
-        tries = claim.job.tries
-        if tries + 1 >= MOST_TRIES:
-            return datetime.max.replace(tzinfo=self._clock.now().tzinfo)
-        wished = result.retry_after_s if isinstance(result, Busy) else None
-        pause_s = FIRST_PAUSE_S * 2**tries
-        if wished is not None and wished >= 0:  # not so for what is not a number
-            pause_s = min(wished, LONGEST_PAUSE_S)
-        return self._clock.now() + timedelta(seconds=pause_s)
-
-    async def _again_later(self, claim: Claim, result: SendResult) -> None:
-        spread = timedelta(seconds=0.1 * self._entropy.jitter())
-        await self._engine.store.release(claim, due_at=self._next_try(claim, result) + spread)
-        self._poked.set()
+    A message that the provider may have is not denied: its code may be the
+    person's only one.
+    """
+    job = attempt.claim.job
+    if attempt.asked or job.doubtful:
+        return Unsure(launch=job.launch, reason=reason)
+    if kind is LetterKind.UNMADE:
+        return Rejected(launch=job.launch, reason=reason)
+    return Errored(launch=job.launch, reason=reason)

@@ -37,6 +37,7 @@ def apply(
     difference: + added, ~ changed, - removed. A second run finds none.
     Running servers follow within a second.
     """
+    from kaskad.config import lapsed
     from kaskad.system import SystemClock
 
     clock = SystemClock()
@@ -45,7 +46,11 @@ def apply(
     differences = asyncio.run(_apply(settings, declared, clock, prune=prune, dry_run=dry_run))
     for difference in differences:
         typer.echo(str(difference))
+    for line in lapsed(declared, clock.now()):
+        typer.echo(f"warning: {line}", err=True)
     typer.echo(_summary(differences, dry_run=dry_run))
+    if not (declared.providers or declared.channels or declared.widgets or declared.tokens):
+        typer.echo(f"{file} declares no provider, channel, widget or token", err=True)
 
 
 def _load(

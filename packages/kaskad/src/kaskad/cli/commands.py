@@ -1,10 +1,15 @@
 """The group that all commands belong to, and what they share."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from typer.core import TyperGroup
+
+if TYPE_CHECKING:
+    from kaskad.config.forms import Form
+
+T = TypeVar("T")
 
 STATUS = 2
 """The exit status when the operator has something to put right."""
@@ -50,3 +55,36 @@ TenantOption = Annotated[
     str | None,
     typer.Option("--tenant", metavar="ID", help="The tenant; without it the file's own."),
 ]
+
+
+def tenant_of(option: str | None, config: Path | None) -> str:
+    """The tenant that a command is about: the option's, else the file's own."""
+    from kaskad.config import declared_tenant, forms
+
+    return declared_tenant(config) if option is None else read(str, forms.ID, "--tenant", option)
+
+
+def read(kind: type[T], form: "Form", what: str, text: str) -> T:
+    """An option or argument in a form of the configuration; ``what`` names it.
+
+    Options come as texts, so that a wrong one is told in the words that the
+    file and the environment are told of in.
+    """
+    from kaskad.config import OperatorError
+    from kaskad.config.forms import as_whole
+
+    try:
+        found = form(as_whole(text) if kind is int else text)
+    except ValueError as error:
+        raise OperatorError([f"{what}: {error}"]) from None
+    assert isinstance(found, kind)  # noqa: S101  # the caller knows what its form returns
+    return found
+
+
+def columns(rows: list[tuple[str, ...]]) -> list[str]:
+    """Rows of cells as lines of a table."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]

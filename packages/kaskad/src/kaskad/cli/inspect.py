@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kaskad.cli.commands import ConfigOption, TenantOption, app
+from kaskad.cli.commands import ConfigOption, TenantOption, app, read, tenant_of
 from kaskad.cli.serve import operator_lines
 
 if TYPE_CHECKING:
@@ -25,11 +25,11 @@ def send(
 
     It goes past widgets and limits, belongs to no session, and its code is of no use.
     """
-    from kaskad.config import declared_tenant, load_server
+    from kaskad.config import load_server
     from kaskad.running import try_channel
 
     settings = load_server(config)
-    trial = try_channel(settings, tenant or declared_tenant(config), channel, number)
+    trial = try_channel(settings, tenant_of(tenant, config), channel, number)
     lines, accepted = _answer(trial)
     for line in lines:
         typer.echo(line)
@@ -67,11 +67,12 @@ def session(
     config: ConfigOption = None,
 ) -> None:
     """Print what happened to a session: every input with its time and reason."""
-    from kaskad.config import load_server
+    from kaskad.config import forms, load_server
     from kaskad.running import find_session
 
+    name = read(str, forms.SESSION_ID, "ID", session_id)
     with operator_lines():
-        found = find_session(load_server(config), session_id)
+        found = find_session(load_server(config), name)
     for line in _story(found):
         typer.echo(line)
 
@@ -107,14 +108,14 @@ def _attempts(found: "Session") -> str:
 @app.command()
 def doctor(config: ConfigOption = None) -> None:
     """Check keys, stores, providers and the port; exits with 1 when something is wrong."""
+    from kaskad.checkup import Verdict, examine
     from kaskad.config import DEFAULT_FILE, load_server
-    from kaskad.running import examine
 
     if config is None and not DEFAULT_FILE.exists():
         typer.echo(f"note     there is no ./{DEFAULT_FILE}: these are the defaults")
     with operator_lines():
         findings = examine(load_server(config))
     for finding in findings:
-        typer.echo(f"{'ok' if finding.fine else 'PROBLEM':<8} {finding.what}: {finding.detail}")
-    if not all(finding.fine for finding in findings):
+        typer.echo(f"{finding.verdict:<8} {finding.what}: {finding.detail}")
+    if any(finding.verdict is Verdict.PROBLEM for finding in findings):
         raise typer.Exit(UNHEALTHY)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kaskad.cli.apply import check_drivers
-from kaskad.cli.commands import ConfigOption, app
+from kaskad.cli.commands import ConfigOption, app, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,7 @@ HostOption = Annotated[
     str | None, typer.Option("--host", metavar="ADDRESS", help="Listen there.", show_default=False)
 ]
 PortOption = Annotated[
-    int | None, typer.Option("--port", metavar="N", help="Listen there.", show_default=False)
+    str | None, typer.Option("--port", metavar="N", help="Listen there.", show_default=False)
 ]
 
 
@@ -30,21 +30,19 @@ def serve(
     host: HostOption = None,
     port: PortOption = None,
     workers: Annotated[
-        int,
-        typer.Option(
-            "--workers", metavar="N", min=1, help="Processes; the embedded stores allow one."
-        ),
-    ] = 1,
+        str,
+        typer.Option("--workers", metavar="N", help="Processes; the embedded stores allow one."),
+    ] = "1",
 ) -> None:
     """Serve the API until SIGTERM or SIGINT.
 
     Reads [server] only; with --apply the rest of the file as well.
     """
-    from kaskad.config import ConfigError, load_config, load_server
+    from kaskad.config import ConfigError, forms, load_config, load_server
     from kaskad.running import Program
     from kaskad.system import SystemClock
 
-    if workers > 1:
+    if read(int, forms.TRIES, "--workers", workers) > 1:
         problem = "expected 1: the embedded stores belong to one process"
         raise ConfigError([f"--workers: {problem}"])
     flags = {"host": host, "port": port}
@@ -111,13 +109,13 @@ def _run(program: object) -> None:
     from kaskad import running
 
     assert isinstance(program, running.Program)  # noqa: S101  # the import is late for speed
-    with operator_lines():
+    with operator_lines(demo=program.demo_token is not None):
         running.serve(program)
 
 
 @contextmanager
-def operator_lines() -> "Iterator[None]":
-    """Turn what an operator can put right into lines."""
+def operator_lines(*, demo: bool = False) -> "Iterator[None]":
+    """Turn what an operator can put right into lines; a demo's also say how `make run` is told."""
     from kaskad.config import OperatorError
     from kaskad.http.server import PortInUseError
     from kaskad.stores.sqlite import ForeignFileError, StoreInUseError
@@ -125,9 +123,21 @@ def operator_lines() -> "Iterator[None]":
     try:
         yield
     except PortInUseError as trouble:
-        raise OperatorError([f"{trouble}; expected a free port: --port N or server.port"]) from None
-    except (ForeignFileError, StoreInUseError) as trouble:
+        option = trouble.option + (f' (make run ARGS="{trouble.option}")' if demo else "")
+        expected = f"{trouble.expected}: {option} or {trouble.key}"
+        raise OperatorError([f"{trouble}; expected {expected}"]) from None
+    except StoreInUseError as trouble:
+        raise OperatorError([f"{trouble}; {_beside(demo=demo)}"]) from None
+    except ForeignFileError as trouble:
         raise OperatorError([str(trouble)]) from None
     except OSError as trouble:
         where = f"{trouble.filename}: " if trouble.filename else ""
         raise OperatorError([f"{where}{trouble.strerror or trouble}"]) from None
+
+
+def _beside(*, demo: bool) -> str:
+    """How to start where another process serves already."""
+    if demo:
+        again = "--dir DIR --port N"
+        return f'stop that one, or start a second one with {again} (make run ARGS="{again}")'
+    return "stop that one, or give this one a server.database_url of its own"

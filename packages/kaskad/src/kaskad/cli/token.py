@@ -8,11 +8,18 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from kaskad.cli.commands import Commands, ConfigOption, TenantOption, app
+from kaskad.cli.commands import (
+    Commands,
+    ConfigOption,
+    TenantOption,
+    app,
+    columns,
+    read,
+    tenant_of,
+)
 
 if TYPE_CHECKING:
     from kaskad.app.ports import ApiToken
-    from kaskad.config.forms import Form
     from kaskad.stores.catalog import SqlCatalog
     from kaskad.system import SystemClock
 
@@ -47,9 +54,9 @@ def create(
         ),
     ] = None,
     overlap: Annotated[
-        int,
-        typer.Option(metavar="SECONDS", min=0, help="How long the replaced token still works."),
-    ] = 0,
+        str,
+        typer.Option(metavar="SECONDS", help="How long the replaced token still works."),
+    ] = "0",
     tenant: TenantOption = None,
     config: ConfigOption = None,
 ) -> None:
@@ -60,12 +67,13 @@ def create(
     name = name or replaces
     if name is None:
         raise _problem("NAME: missing; expected a name, or --replaces")
-    if overlap and replaces is None:
-        raise _problem("--overlap: expected --replaces with it")
     from kaskad.config import forms
 
-    named = _read(forms.TEXT, "NAME", name)
-    widgets = [_read(forms.WIDGET_ID, "--widget", item) for item in widget] if widget else None
+    overlap_s = read(int, forms.OVERLAP, "--overlap", overlap)
+    if overlap_s and replaces is None:
+        raise _problem("--overlap: expected --replaces with it")
+    named = read(str, forms.TEXT, "NAME", name)
+    widgets = [read(str, forms.WIDGET_ID, "--widget", item) for item in widget or ()] or None
 
     async def run(catalog: "SqlCatalog", owner: str, clock: "SystemClock") -> str:
         return await catalog.create_token(
@@ -74,7 +82,7 @@ def create(
             widgets=widgets,
             expires_at=_moment(expires, clock.now()),
             replaces=replaces,
-            overlap_s=overlap,
+            overlap_s=overlap_s,
         )
 
     typer.echo(_with_catalog(run, tenant, config))
@@ -92,8 +100,10 @@ def list_(tenant: TenantOption = None, config: ConfigOption = None) -> None:
 
     found, now = _with_catalog(run, tenant, config)
     rows = [_row(token, now) for token in found]
-    for line in _columns([("NAME", "STATE", "CREATED", "LAST USED", "WIDGETS", "ID"), *rows]):
+    for line in columns([("NAME", "STATE", "CREATED", "LAST USED", "WIDGETS", "ID"), *rows]):
         typer.echo(line)
+    if not rows:
+        typer.echo("There is none yet: `kaskad token create NAME` makes one.", err=True)
 
 
 @tokens.command()
@@ -121,11 +131,11 @@ def _with_catalog(
 ) -> T:
     """Run something on the catalogue that the configuration names."""
     from kaskad.cli.catalogue import opened
-    from kaskad.config import declared_tenant, load_server
+    from kaskad.config import load_server
     from kaskad.system import SystemClock
 
     settings = load_server(config)
-    owner = tenant or declared_tenant(config)
+    owner = tenant_of(tenant, config)
     clock = SystemClock()
 
     async def work() -> T:
@@ -135,22 +145,12 @@ def _with_catalog(
     return asyncio.run(work())
 
 
-def _read(form: "Form", what: str, value: str) -> str:
-    try:
-        return str(form(value))
-    except ValueError as error:
-        raise _problem(f"{what}: {error}") from None
-
-
 def _moment(text: str | None, now: datetime) -> datetime | None:
     from kaskad.config import forms
 
     if text is None:
         return None
-    try:
-        moment = forms.instant(text)
-    except ValueError:
-        raise _problem(f"--expires: expected {forms.INSTANT.expected}") from None
+    moment = read(datetime, forms.INSTANT, "--expires", text)
     if moment <= now:
         raise _problem("--expires: has passed; expected a time to come")
     return moment
@@ -183,11 +183,3 @@ def _state(token: "ApiToken", now: datetime) -> str:
 
 def _day(at: datetime | None) -> str:
     return "-" if at is None else f"{at:%Y-%m-%dT%H:%M:%SZ}"
-
-
-def _columns(rows: list[tuple[str, ...]]) -> list[str]:
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]

@@ -4,6 +4,7 @@ What is wrong comes as one :class:`ConfigError` with a line for each problem.
 """
 
 from kaskad.config.declared import Declared, DeclaredToken
+from kaskad.config.lapsed import lapsed, lapsed_recipients
 from kaskad.config.load import (
     DEFAULT_FILE,
     declared_tenant,
@@ -13,7 +14,7 @@ from kaskad.config.load import (
     provider_place,
 )
 from kaskad.config.problems import ConfigError, OperatorError
-from kaskad.config.server import ServerSettings, database_path
+from kaskad.config.server import ServerSettings, database_path, mistyped
 
 __all__ = [
     "DEFAULT_FILE",
@@ -24,8 +25,11 @@ __all__ = [
     "ServerSettings",
     "database_path",
     "declared_tenant",
+    "lapsed",
+    "lapsed_recipients",
     "load_config",
     "load_declared",
     "load_server",
+    "mistyped",
     "provider_place",
 ]

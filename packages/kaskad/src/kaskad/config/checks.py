@@ -6,6 +6,7 @@ from datetime import date, datetime
 from kaskad.config.forms import instant, shown
 from kaskad.config.tables import (
     KINDS,
+    CaptchaTable,
     ChannelTable,
     FileTable,
     Kind,
@@ -14,6 +15,7 @@ from kaskad.config.tables import (
     WidgetTable,
 )
 from kaskad.core import codes
+from kaskad.core.model import CaptchaProvider, ChannelType
 from kaskad.core.recipients import parse_recipient
 
 _SINGULAR = {"providers": "provider", "channels": "channel", "widgets": "widget"}
@@ -75,15 +77,18 @@ def _channel(channel: ChannelTable, file: FileTable) -> Iterator[str]:
     for index, first in _repeated(locales):
         yield f"templates[{index}].locale: templates[{first}] has the same"
     for index, template in enumerate(channel.templates):
-        problem = _template(template.text)
+        problem = _template(template.text, ChannelType(channel.type))
         if problem is not None:
             yield f"templates[{index}].text: {problem}"
 
 
-def _template(text: str) -> str | None:
+def _template(text: str, kind: ChannelType) -> str | None:
     from kaskad.app import templates  # noqa: PLC0415  # its engine is slow to import
 
-    return templates.check(text)
+    problem = templates.check(text)
+    if problem is None and kind.needs_text and not templates.shows_code(text):
+        return "does not show the code; expected {{ code }} in it"
+    return problem
 
 
 def _code(channel: ChannelTable) -> Iterator[str]:
@@ -115,10 +120,44 @@ def _widget(
     for index, recipient in enumerate(widget.test_recipients):
         for problem in _recipient(recipient, region, now):
             yield f"test_recipients[{index}].{problem}"
+    if widget.captcha is not None:
+        yield from (f"captcha.{problem}" for problem in _captcha(widget.captcha))
     numbers = [parse_recipient(recipient.number, region) for recipient in widget.test_recipients]
     for index, first in _repeated(numbers):
         if numbers[index] is not None:
             yield f"test_recipients[{index}].number: test_recipients[{first}] has the same"
+
+
+def _captcha(captcha: CaptchaTable) -> Iterator[str]:
+    known = _CAPTCHA_KEYS[captcha.provider]
+    for key in sorted(captcha.model_fields_set - known - _CAPTCHA_ALWAYS):
+        listed = ", ".join(sorted(known | _CAPTCHA_ALWAYS))
+        yield f"{key}: not a key of {captcha.provider}; known: {listed}"
+    if captcha.provider == CaptchaProvider.ALTCHA:
+        if 0 < len(captcha.secret_key.encode()) < _SHORTEST_ALTCHA_KEY:
+            yield (
+                f"secret_key: expected at least {_SHORTEST_ALTCHA_KEY} bytes;"
+                " leave it out and one is derived from server.secret_key"
+            )
+        return
+    for key in ("site_key", "secret_key"):
+        if not getattr(captcha, key):
+            yield f"{key}: missing; expected the one that {captcha.provider} gave you"
+    for key in sorted(captcha.model_fields_set & {"min_score", "action"}):
+        if captcha.provider == CaptchaProvider.GOOGLE and captcha.version == _WITHOUT_SCORE:
+            yield f"{key}: reCAPTCHA has it since version 3; add version = 3"
+
+
+_SHORTEST_ALTCHA_KEY = 16
+_WITHOUT_SCORE = 2
+_CAPTCHA_ALWAYS = {"provider", "first_free_requests_per_ip", "fail_open"}
+_OF_A_VENDOR = {"site_key", "secret_key", "hostnames", "verify_url"}
+_CAPTCHA_KEYS: dict[str, set[str]] = {
+    CaptchaProvider.GOOGLE: {*_OF_A_VENDOR, "version", "min_score", "action"},
+    CaptchaProvider.YANDEX: _OF_A_VENDOR,
+    CaptchaProvider.CLOUDFLARE: {*_OF_A_VENDOR, "action"},
+    CaptchaProvider.ALTCHA: {"secret_key", "max_number", "lifetime"},
+}
 
 
 def _recipient(recipient: RecipientTable, region: str, now: datetime) -> Iterator[str]:
@@ -127,12 +166,13 @@ def _recipient(recipient: RecipientTable, region: str, now: datetime) -> Iterato
             f"number: {shown(recipient.number)} is not a phone number of {region}"
             ' or an international one; expected one like "+79990000001"'
         )
-    latest = _a_year_after(now)
+    latest = a_year_after(now)
     if recipient.until > instant(latest):
         yield f"until: more than a year ahead; expected {latest} or earlier"
 
 
-def _a_year_after(now: datetime) -> date:
+def a_year_after(now: datetime) -> date:
+    """The last day that a test recipient may have."""
     try:
         return now.date().replace(year=now.year + 1)
     except ValueError:  # 29 February

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from kaskad.app.ports import Provider
 from kaskad.config.tables import (
+    CaptchaTable,
     ChannelTable,
     FileTable,
     ProviderTable,
@@ -14,6 +15,8 @@ from kaskad.config.tables import (
     WidgetTable,
 )
 from kaskad.core.model import (
+    Captcha,
+    CaptchaProvider,
     Channel,
     ChannelType,
     Hours,
@@ -112,6 +115,15 @@ def _widget(table: WidgetTable, tenant: str, default_region: str) -> Widget:
         allowed_origins=table.allowed_origins,
         limits=WidgetLimits(**table.limits.model_dump()),
         test_recipients=tuple(_recipient(item, region) for item in table.test_recipients),
+        captcha=None if table.captcha is None else _captcha(table.captcha),
+    )
+
+
+def _captcha(table: CaptchaTable) -> Captcha:
+    return Captcha(
+        provider=CaptchaProvider(table.provider),
+        lifetime_s=table.lifetime,
+        **table.model_dump(exclude={"provider", "lifetime"}),
     )
 
 

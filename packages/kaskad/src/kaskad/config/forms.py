@@ -117,10 +117,25 @@ def whole(lowest: int, highest: int, what: str = "a whole number") -> Form:
     return Form(f"{what} from {lowest} to {highest}", read)
 
 
+def as_whole(text: str) -> int | str:
+    """The whole number that a text outside the file stands for; any other text as it is."""
+    return int(text) if text.isascii() and text.isdecimal() else text
+
+
 SECONDS = Form("a whole number of seconds, 1 or more", whole(1, _LONGEST_DURATION_S).read)
+OVERLAP = Form("a whole number of seconds, 0 or more", whole(0, _LONGEST_DURATION_S).read)
 COUNT = Form("a whole number, 0 or more", whole(0, 10**9).read)
 TRIES = Form("a whole number, 1 or more", whole(1, 10**9).read)
 PORT = whole(0, _PORTS, "a port number")
+
+
+def _share(value: float) -> float:
+    if type(value) not in {int, float} or not 0 <= value <= 1:
+        raise ValueError
+    return float(value)
+
+
+SHARE = Form("a number from 0 to 1", _share)
 
 
 def _flag(value: object) -> object:
@@ -167,16 +182,17 @@ TEXT = Form(f"a text of 1 to {_LONGEST_TEXT} characters in one line", _text)
 BODY = Form("a text that is not empty", _body)
 ID = Form("an id of 1 to 64 letters, digits, dots, dashes and underscores", _identifier)
 LOCALE = Form('a locale like "ru" or "pt-BR"', lambda value: _matching(_LOCALE, value))
-REGION = one_of(tuple(sorted(regions())), 'a region of two capital letters like "RU"')
-COUNTRY = one_of((*sorted(regions()), "001"), 'a country of two capital letters like "RU"')
+REGION = one_of(tuple(sorted(regions())), 'a known region of two capital letters like "RU"')
+COUNTRY = one_of((*sorted(regions()), "001"), 'a known country of two capital letters like "RU"')
 
 
-def _widget_id(value: str) -> str:
+def _uuid(value: str) -> str:
     _exactly(str, value)
     return str(UUID(_matching(_UUID, value.lower())))
 
 
-WIDGET_ID = Form('a UUID like "123634df-ddfe-4dda-b31d-f3b4e75fc5dc"', _widget_id)
+WIDGET_ID = Form('a UUID like "123634df-ddfe-4dda-b31d-f3b4e75fc5dc"', _uuid)
+SESSION_ID = Form('a requestId like "d1f4c9a2-4b0e-4c7d-9e55-0a6f1b2c3d4e"', _uuid)
 
 
 # --- network ---------------------------------------------------------------------
@@ -232,7 +248,7 @@ def _public_url(value: str) -> str:
 
 def _web_url(value: str) -> Any:
     url = urlsplit(value)
-    plain = not (url.query or url.fragment or url.username or url.password or value[-1] in "?#")
+    plain = not (url.query or url.fragment or url.username or url.password or value[-1:] in "?#")
     if url.scheme not in _DEFAULT_PORTS or not plain or not value.isascii() or " " in value:
         raise ValueError
     _host(url.hostname or "")
@@ -250,6 +266,11 @@ DOMAIN = Form('a domain like "example.com", without https://', _domain)
 NETWORK = Form('an IP address or a network like "10.0.0.0/8"', _network)
 ORIGIN = Form('an origin like "https://example.com", without a path', _origin)
 PUBLIC_URL = Form('an address like "https://otp.example.com"', _public_url)
+
+
+VERIFY_URL = Form(
+    'an address like "https://www.recaptcha.net/recaptcha/api/siteverify"', _public_url
+)
 
 
 # --- time ------------------------------------------------------------------------

@@ -159,7 +159,7 @@ def _tables(read: _File) -> FileTable:
         return f"{read.shown}: {path(loc)}"
 
     data = {key: value for key, value in read.data.items() if key != "server"}
-    for kind, secrets in (("providers", None), ("tokens", {"token"})):
+    for kind, secrets in (("providers", None), ("widgets", {"captcha"}), ("tokens", {"token"})):
         data[kind] = _with_secrets(data.get(kind, []), secrets, read.place)
     try:
         return FileTable.model_validate(data)

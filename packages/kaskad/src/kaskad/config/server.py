@@ -1,6 +1,7 @@
 """The ``[server]`` table: what a node needs before it can read its catalogue."""
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -9,6 +10,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from kaskad.config.forms import (
+    COUNT,
     FLAG,
     HOST,
     NETWORK,
@@ -19,6 +21,7 @@ from kaskad.config.forms import (
     Form,
     Network,
     Reason,
+    as_whole,
     one_of,
 )
 from kaskad.config.problems import ConfigError, Loc, describe, path
@@ -26,6 +29,7 @@ from kaskad.config.references import KEY_FORM, Place, parse_key
 
 PREFIX, FILE_SUFFIX = "KASKAD_", "_FILE"
 SQLITE = "sqlite:///"
+_NO_FILE = "; there is no ./kaskad.toml in this folder, --config FILE names another"
 DEFAULT_DATABASE = f"{SQLITE}var/kaskad.db"
 
 
@@ -63,6 +67,8 @@ class ServerSettings(BaseSettings):
     session_lifetime: Annotated[int, SECONDS] = 900
     default_region: Annotated[str, REGION] = "RU"
     long_poll_timeout: Annotated[int, SECONDS] = 25
+    request_timeout: Annotated[int, SECONDS] = 10
+    max_connections: Annotated[int, COUNT] = 0
     log_level: Annotated[str, LOG_LEVEL] = "info"
     log_format: Annotated[str, LOG_FORMAT] = "auto"
 
@@ -122,21 +128,40 @@ def _from_file(key: str, name: str, environ: Mapping[str, str], place: Place) ->
         return reason
 
 
+def mistyped(environ: Mapping[str, str]) -> list[str]:
+    """A line for each variable that is no setting and looks like one.
+
+    Others that begin with our prefix are left alone: a file may refer to them.
+    """
+    settings = [PREFIX + key.upper() for key in ServerSettings.model_fields]
+    known = [*settings, *(name + FILE_SUFFIX for name in settings)]
+    lines = []
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and name not in known:
+            close = get_close_matches(name, known, n=1, cutoff=0.85)
+            lines += [f"{name}: not a setting; did you mean {other}?" for other in close]
+    return lines
+
+
 def flag_layer(flags: Mapping[str, object], place: Place) -> Layer:
-    """What the command line gives; ``None`` is not given."""
-    given = {key: value for key, value in flags.items() if value is not None}
+    """What the command line gives, texts as they were typed; ``None`` is not given."""
+    given = {
+        key: _typed(key, value) if isinstance(value, str) else value
+        for key, value in flags.items()
+        if value is not None
+    }
     names = {key: "--" + key.replace("_", "-") for key in given}
     return Layer({key: _placed(key, value, place) for key, value in given.items()}, names)
 
 
 def _typed(key: str, text: str) -> object:
-    """What a variable's text means for its key; text that means nothing stays as it is."""
+    """What a text outside the file means for its key; one that means nothing stays as it is."""
     default = ServerSettings.model_fields[key].default
     match default:
         case bool():
             return {"true": True, "1": True, "false": False, "0": False}.get(text.lower(), text)
         case int():
-            return int(text) if text.isascii() and text.isdecimal() else text
+            return as_whole(text)
         case tuple():
             return text.replace(",", " ").split()
         case _:
@@ -178,7 +203,8 @@ def settle(layers: tuple[Layer, ...], shown: str) -> ServerSettings:
     except ValidationError as error:
         raise ConfigError(describe(error.errors(), ServerSettings, where)) from None
     if settings.secret_key is None and not settings.demo:
-        raise ConfigError([f"{_unset('secret_key', shown)}: missing; expected {KEY_FORM}"])
+        nowhere = "" if shown else _NO_FILE
+        raise ConfigError([f"{_unset('secret_key', shown)}: missing; expected {KEY_FORM}{nowhere}"])
     return settings
 
 

@@ -14,15 +14,18 @@ from kaskad.config.forms import (
     COUNTRY,
     DOMAIN,
     FLAG,
+    HOST,
     ID,
     INSTANT,
     LOCALE,
     ORIGIN,
     REGION,
     SECONDS,
+    SHARE,
     TEXT,
     TIME,
     TRIES,
+    VERIFY_URL,
     WIDGET_ID,
     ZONE,
     Form,
@@ -31,7 +34,7 @@ from kaskad.config.forms import (
     whole,
 )
 from kaskad.core import codes
-from kaskad.core.model import ChannelType, NumberType
+from kaskad.core.model import CaptchaProvider, ChannelType, NumberType
 
 
 def _setting(value: object) -> object:
@@ -60,6 +63,13 @@ def _token(value: str) -> bytes:
     return tokens.hash_token(value)
 
 
+def _secret(value: str) -> str:
+    fits = type(value) is str and 0 < len(value) <= tokens.LONGEST
+    if not fits or not value.isprintable() or " " in value:
+        raise ValueError
+    return value
+
+
 def _fixed_code(value: str) -> str:
     if not (
         value.isascii() and value.isdecimal() and codes.SHORTEST <= len(value) <= codes.LONGEST
@@ -80,6 +90,11 @@ TOKEN = Form(
 )
 FIXED_CODE = Form(f"{codes.SHORTEST} to {codes.LONGEST} digits in quotes", _fixed_code, secret=True)
 NUMBER = Form('a phone number like "+79990000001"', _number)
+SECRET = Form("a key of 1 to 512 characters without spaces", _secret, secret=True)
+CAPTCHA_PROVIDER = one_of(tuple(CaptchaProvider))
+CAPTCHA_VERSION = whole(2, 3, "a version of reCAPTCHA")
+CAPTCHA_LIFETIME = whole(30, 3600, "a whole number of seconds")
+WORK = whole(1000, 10_000_000, "a number of tries")
 CHANNEL_TYPE = one_of(tuple(ChannelType))
 NUMBER_TYPE = one_of(tuple(NumberType))
 CODE_LENGTH = whole(codes.SHORTEST, codes.LONGEST, "a number of digits")
@@ -169,6 +184,23 @@ class LimitsTable(Table):
     code_attempts_per_session: Annotated[int, COUNT] = 5
 
 
+class CaptchaTable(Table):
+    """``captcha`` of a widget; which keys there are depends on the provider."""
+
+    provider: Annotated[str, CAPTCHA_PROVIDER]
+    site_key: Annotated[str, TEXT] = ""
+    secret_key: Annotated[str, SECRET] = ""
+    version: Annotated[int, CAPTCHA_VERSION] = 2
+    min_score: Annotated[float, SHARE] = 0.5
+    action: Annotated[str | None, TEXT] = None
+    hostnames: tuple[Annotated[str, HOST], ...] = ()
+    max_number: Annotated[int, WORK] = 50_000
+    lifetime: Annotated[int, CAPTCHA_LIFETIME] = 300
+    verify_url: Annotated[str, VERIFY_URL] = ""
+    first_free_requests_per_ip: Annotated[int, COUNT] = 0
+    fail_open: Annotated[bool, FLAG] = False
+
+
 class WidgetTable(Table):
     """``[[widgets]]``."""
 
@@ -183,6 +215,7 @@ class WidgetTable(Table):
     allowed_origins: tuple[Annotated[str, ORIGIN], ...] = ()
     test_recipients: tuple[RecipientTable, ...] = ()
     limits: LimitsTable = LimitsTable()
+    captcha: CaptchaTable | None = None
 
 
 class TokenTable(Table):

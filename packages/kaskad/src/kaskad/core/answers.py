@@ -14,6 +14,7 @@ from kaskad.core.launching import (
     capped,
     fail,
     left,
+    live_with_code,
     look_ahead,
     note,
     turn,
@@ -132,9 +133,8 @@ def report_waiting(
 
 def report(session: Session, event: inputs.Reported, now: datetime, context: Context) -> Step:
     """A report on a message that was handed over."""
-    known = 0 < event.launch <= len(session.launches)
-    launch = session.launches[event.launch - 1] if known else None
-    if launch is None or launch.sent_at is None:
+    launch = _reported(session, event)
+    if launch is None:
         return Step(session, note="no such message")
     match event.kind:
         case ReportKind.DELIVERED:
@@ -148,6 +148,24 @@ def report(session: Session, event: inputs.Reported, now: datetime, context: Con
         case _:
             assert_never(event.kind)
     return Step(session, note="late") if done is None else Step(done, note=event.reason)
+
+
+def report_exhausted(
+    session: Session, event: inputs.Reported, now: datetime, context: Context
+) -> Step:
+    """A person's confirmation counts, although bad news of the message had come before it."""
+    launch = _reported(session, event)
+    if launch is None or event.kind is not ReportKind.CONFIRMED:
+        return Step(session, note="late")
+    done = _confirmed(session, launch, now)
+    return Step(session, note="late") if done is None else Step(done, note=event.reason)
+
+
+def _reported(session: Session, event: inputs.Reported) -> Launch | None:
+    """The launch of a report, if a message of it may be with the person."""
+    known = 0 < event.launch <= len(session.launches)
+    launch = session.launches[event.launch - 1] if known else None
+    return None if launch is None or launch.sent_at is None else launch
 
 
 def _delivered(session: Session, launch: Launch) -> Session:
@@ -166,7 +184,7 @@ def _undelivered(
 def _confirmed(session: Session, launch: Launch, now: datetime) -> Session | None:
     if launch.code_type is CodeType.CODE or now >= launch_deadline(session, launch):
         return None
-    return confirm(session, now)
+    return confirm(session, now, live_with_code(session, now))
 
 
 def _declined(session: Session, launch: Launch, now: datetime, context: Context) -> Session | None:

@@ -1,6 +1,7 @@
 """What the machine does with what people and back ends ask for."""
 
 from datetime import datetime, timedelta
+from functools import lru_cache
 from math import ceil
 
 from msgspec.structs import replace
@@ -19,12 +20,19 @@ AFTER_CONFIRMATION = timedelta(seconds=300)
 """How long, at least, a back end has to collect a confirmation."""
 
 
+@lru_cache(maxsize=1024)
 def send_windows(limits: WidgetLimits) -> tuple[Window, ...]:
     """The windows that a recipient's sends have to fit into."""
     return (
         Window(limit=limits.per_recipient_per_minute, span=MINUTE),
         Window(limit=limits.per_recipient_per_hour, span=HOUR),
     )
+
+
+@lru_cache(maxsize=1024)
+def failed_windows(limits: WidgetLimits) -> tuple[Window, ...]:
+    """The window that a recipient's failed checks have to fit into."""
+    return (Window(limit=limits.failed_checks_per_recipient_per_day, span=DAY),)
 
 
 # --- codes -----------------------------------------------------------------------
@@ -35,8 +43,8 @@ def check(session: Session, event: inputs.CheckCode, now: datetime, context: Con
     live = live_with_code(session, now)
     if not live:
         return Step(session, answer=_nothing_to_compare(session))
-    if _hits(session, {x.code for x in live}, event.code, context.keyring):
-        return Step(confirm(session, now), answer=True)
+    if _hits(session, {launch.code for launch in live}, event.code, context.keyring):
+        return Step(confirm(session, now, live), answer=True)
     return _missed(session, live, context)
 
 
@@ -68,11 +76,11 @@ def _missed(session: Session, live: tuple[Launch, ...], context: Context) -> Ste
     )
     widget = context.cascade.widget
     limits = widget.limits if widget else WidgetLimits()
-    day = Window(limit=limits.failed_checks_per_recipient_per_day, span=DAY)
-    failed = Take(subject=f"failed:{session.recipient.number}", windows=(day,), refuse=False)
+    subject = f"failed:{session.recipient.number}"
+    failed = Take(subject=subject, windows=failed_windows(limits), refuse=False)
     if not _is_spent(session):
         return Step(session, (failed,), errors.InvalidCodeException())
-    session = replace(session, over=State.SPENT, next=None)
+    session = replace(session, over=State.SPENT, next=None, another=None)
     return Step(session, (failed,), errors.AttemptsExpiredException())
 
 
@@ -82,13 +90,13 @@ def _is_spent(session: Session) -> bool:
     return session_rest(session) <= 0 or (typed_here and channel_rest(session, launch) <= 0)
 
 
-def confirm(session: Session, now: datetime) -> Session:
-    """The recipient is proven; the codes that are live now stay good until completion."""
-    live = {x.code for x in live_with_code(session, now) if x.code is not None}
+def confirm(session: Session, now: datetime, live: tuple[Launch, ...]) -> Session:
+    """The recipient is proven; the codes of the ``live`` launches stay good until completion."""
+    numbers = {x.code for x in live if x.code is not None}
     return replace(
         session,
         confirmed_at=now,
-        confirmed_codes=tuple(sorted(live)),
+        confirmed_codes=tuple(sorted(numbers)),
         expires_at=max(session.expires_at, now + AFTER_CONFIRMATION),
     )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from functools import lru_cache
 
 from kaskad.core.codes import Keyring
 from kaskad.core.model import (
@@ -38,16 +39,20 @@ class Context(Value, frozen=True, kw_only=True):
 
 def unsuitable(channel: Channel, to: Recipient, locale: str, now: datetime) -> str | None:
     """Why the channel cannot reach this recipient now; ``None`` when it can."""
-    rules = channel.rules
-    checks = (
-        ("disabled", not channel.enabled),
-        ("country", bool(rules.countries) and to.country not in rules.countries),
-        ("number type", bool(rules.number_types) and not _is_of(rules.number_types, to)),
-        ("locale", bool(rules.locales) and not _speaks(rules.locales, locale)),
-        ("hours", rules.hours is not None and not rules.hours.admit(now)),
-        ("no template", channel.type.needs_text and not channel.templates),
-    )
-    return next((why for why, holds in checks if holds), None)
+    rules, why = channel.rules, None
+    if not channel.enabled:
+        why = "disabled"
+    elif rules.countries and to.country not in rules.countries:
+        why = "country"
+    elif rules.number_types and not _is_of(rules.number_types, to):
+        why = "number type"
+    elif rules.locales and not _speaks(rules.locales, locale):
+        why = "locale"
+    elif rules.hours is not None and not rules.hours.admit(now):
+        why = "hours"
+    elif not channel.templates and channel.type.needs_text:
+        why = "no template"
+    return why
 
 
 def _is_of(wanted: tuple[NumberType, ...], to: Recipient) -> bool:
@@ -66,6 +71,7 @@ def _language(locale: str) -> str:
     return locale.lower().replace("_", "-").partition("-")[0]
 
 
+@lru_cache(maxsize=1024)
 def choose_template(templates: tuple[Template, ...], locale: str, default: str) -> Template | None:
     """The template for a locale: exact, its language, the widget's default, the first."""
     for matches in (
@@ -95,6 +101,18 @@ def next_channel(session: Session, cascade: Cascade, now: datetime) -> tuple[Cha
     return _first(_below(session, cascade), session.recipient, session.locale, now)
 
 
+def further_channels(session: Session, cascade: Cascade, now: datetime) -> Iterator[Channel]:
+    """The channels that the session comes through if every launch from now on fails."""
+    for channel in _below(session, cascade):
+        if unsuitable(channel, session.recipient, session.locale, now) is None:
+            yield channel
+
+
+def lane_of(tenant: str, provider: str) -> str:
+    """The name of an account, under which its jobs are queued."""
+    return f"{tenant}/{provider}"
+
+
 def _below(session: Session, cascade: Cascade) -> Iterator[Channel]:
     channels = cascade.channels
     position = next((i for i, c in enumerate(channels) if c.id == session.launch.channel), -1)
@@ -117,10 +135,14 @@ def _first(
 def restartable(session: Session, cascade: Cascade, now: datetime) -> Channel | None:
     """The current channel, if it may be started once more."""
     current = session.launch.channel
-    channel = next((c for c in cascade.channels if c.id == current), None)
-    if channel is None or current in session.barred:
+    if current in session.barred:
         return None
-    restarts = sum(launch.channel == current for launch in session.launches) - 1
+    for channel in cascade.channels:
+        if channel.id == current:
+            break
+    else:
+        return None
+    restarts = [launch.channel for launch in session.launches].count(current) - 1
     if restarts >= channel.settings.number_of_restart:
         return None
     why = unsuitable(channel, session.recipient, session.locale, now)
@@ -132,7 +154,12 @@ def next_move(session: Session, cascade: Cascade, now: datetime) -> NextMove | N
     channel = restartable(session, cascade, now)
     if channel is not None:
         return NextMove(action=RESTART, type=channel.type, label=channel.label)
+    return another_way(session, cascade, now)
+
+
+def another_way(session: Session, cascade: Cascade, now: datetime) -> NextMove | None:
+    """What a resend that skips the restarts would do at this moment."""
     channel, _ = next_channel(session, cascade, now)
-    if channel is not None:
-        return NextMove(action=CHANNEL, type=channel.type, label=channel.label)
-    return None
+    if channel is None:
+        return None
+    return NextMove(action=CHANNEL, type=channel.type, label=channel.label)

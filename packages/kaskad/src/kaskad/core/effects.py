@@ -28,13 +28,15 @@ class DropJob(Value, frozen=True, kw_only=True):
 class Take(Value, frozen=True, kw_only=True):
     """Count one hit on ``subject``; with ``refuse`` only if every window has room.
 
-    A ``weightless`` one asks for room without taking it.
+    A ``weightless`` one asks for room without taking it. With ``captcha`` there
+    is a way around a full window: a captcha.
     """
 
     subject: str
     windows: tuple[Window, ...]
     refuse: bool = True
     weightless: bool = False
+    captcha: bool = False
 
 
 Effect = PushJob | DropJob | Take

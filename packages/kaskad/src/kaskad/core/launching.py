@@ -19,6 +19,7 @@ from kaskad.core.model import (
     Reason,
     Session,
     State,
+    lasting,
 )
 from kaskad.core.view import LONGEST_CODE_LIFE, channel_rest, code_deadline, launch_deadline
 
@@ -34,14 +35,21 @@ def note(session: Session, now: datetime, name: str, launch: int | None, why: st
 
 def with_launch(session: Session, launch: Launch) -> Session:
     """The session with this launch in the place of the one of its number."""
+    return replace(session, launches=_launches_with(session, launch))
+
+
+def _launches_with(session: Session, launch: Launch) -> tuple[Launch, ...]:
     at = launch.number - 1
-    launches = (*session.launches[:at], launch, *session.launches[at + 1 :])
-    return replace(session, launches=launches)
+    return (*session.launches[:at], launch, *session.launches[at + 1 :])
 
 
 def look_ahead(session: Session, now: datetime, cascade: Cascade) -> Session:
     """Remember what a resend would do, as the cascade stands at this move."""
-    return replace(session, next=walk.next_move(session, cascade, now))
+    return replace(
+        session,
+        next=walk.next_move(session, cascade, now),
+        another=walk.another_way(session, cascade, now),
+    )
 
 
 def launch_channel(
@@ -52,24 +60,31 @@ def launch_channel(
     default = widget.locale if widget else session.locale
     template = walk.choose_template(channel.templates, session.locale, default)
     code_type = CodeType.CODE if session.test else channel.type.code_type
+    settings, number, code = _settings(session, channel), len(session.launches) + 1, None
+    if code_type is CodeType.CODE:
+        code = _code_for(session, settings, now, context.keyring)
     launch = Launch(
-        number=len(session.launches) + 1,
+        number=number,
         channel=channel.id,
         type=channel.type,
         label=channel.label,
         provider=channel.provider,
-        settings=_settings(session, channel),
+        settings=settings,
         text=template.text if template else "",
         started_at=now,
         code_type=code_type,
         first_code_type=code_type,
+        code=code.number if code else None,
         asked=asked,
     )
-    session = replace(session, launches=(*session.launches, launch), current=launch.number)
-    if code_type is CodeType.CODE:
-        session = _give_code(session, launch, now, context.keyring)
     why = f"{channel.id}; passed over {passed}" if passed else channel.id
-    session = note(session, now, "launch", launch.number, why)
+    session = replace(
+        session,
+        launches=(*session.launches, launch),
+        current=number,
+        codes=_with_code(session.codes, code),
+        timeline=(*session.timeline, Entry(at=now, input="launch", launch=number, reason=why)),
+    )
     return look_ahead(session, now, context.cascade)
 
 
@@ -90,43 +105,47 @@ def capped(settings: LaunchSettings) -> LaunchSettings:
     return replace(settings, number_of_tries=tries)
 
 
-def _give_code(session: Session, launch: Launch, now: datetime, keyring: Keyring) -> Session:
-    """Let the launch carry the session's code of its form, or a new one if that is too old."""
-    code = next((c for c in reversed(session.codes) if _fits(session, c, launch)), None)
-    if code is None or not _has_time(session, code, launch, now, keyring):
-        code = _new_code(session, launch, keyring)
-        session = replace(session, codes=(*session.codes, code))
-    return with_launch(session, replace(launch, code=code.number))
+def _code_for(session: Session, settings: LaunchSettings, now: datetime, keyring: Keyring) -> Code:
+    """The session's code of this form, or a new one if that is too old."""
+    for code in reversed(session.codes):
+        if _fits(session, code, settings):
+            if _has_time(session, code, settings, now, keyring):
+                return code
+            break
+    return _new_code(session, settings, keyring)
 
 
-def _fits(session: Session, code: Code, launch: Launch) -> bool:
+def _with_code(known: tuple[Code, ...], code: Code | None) -> tuple[Code, ...]:
+    return known if code is None or code.number <= len(known) else (*known, code)
+
+
+def _fits(session: Session, code: Code, settings: LaunchSettings) -> bool:
     if session.test:
         return True
-    settings = launch.settings
     same_form = (code.length, code.beautify) == (settings.code_length, settings.beautify)
     return same_form and code.digest is None
 
 
-def _new_code(session: Session, launch: Launch, keyring: Keyring) -> Code:
+def _new_code(session: Session, settings: LaunchSettings, keyring: Keyring) -> Code:
     number = len(session.codes) + 1
     if session.test:
         return replace(session.codes[0], number=number, first_sent_at=None)
     return Code(
         number=number,
         key_id=keyring.current,
-        length=launch.settings.code_length,
-        beautify=launch.settings.beautify,
+        length=settings.code_length,
+        beautify=settings.beautify,
     )
 
 
 def _has_time(
-    session: Session, code: Code, launch: Launch, now: datetime, keyring: Keyring
+    session: Session, code: Code, settings: LaunchSettings, now: datetime, keyring: Keyring
 ) -> bool:
     if keyring.key(code.key_id) is None:
         return False
     if code.first_sent_at is None:
         return True
-    enough = min(WORTHWHILE_REST, timedelta(seconds=launch.settings.lifetime_s))
+    enough = min(WORTHWHILE_REST, lasting(settings.lifetime_s))
     rest = code.first_sent_at + LONGEST_CODE_LIFE - now
     return now < code_deadline(session, code.number) and rest >= enough
 
@@ -138,21 +157,22 @@ def turn(
     launch = replace(launch, code_type=code_type, code=None)
     if code_type is CodeType.CODELESS:
         return with_launch(session, launch)
-    session = _give_code(session, launch, now, keyring)
+    code = _code_for(with_launch(session, launch), launch.settings, now, keyring)
+    launch = replace(launch, code=code.number)
+    session = with_launch(replace(session, codes=_with_code(session.codes, code)), launch)
     return session if launch.sent_at is None else left(session, session.launch, now)
 
 
 def left(session: Session, launch: Launch, at: datetime) -> Session:
     """As of ``at`` a message of the launch may be with the person."""
-    session = with_launch(session, replace(launch, sent_at=launch.sent_at or at))
-    if launch.code is None:
-        return session
-    code = session.codes[launch.code - 1]
-    if code.first_sent_at is not None:
-        return session
-    code = replace(code, first_sent_at=at)
-    codes_now = (*session.codes[: code.number - 1], code, *session.codes[code.number :])
-    return replace(session, codes=codes_now)
+    if launch.sent_at is None:
+        launch = replace(launch, sent_at=at)
+    codes_now = session.codes
+    code = None if launch.code is None else codes_now[launch.code - 1]
+    if code is not None and code.first_sent_at is None:
+        code = replace(code, first_sent_at=at)
+        codes_now = (*codes_now[: code.number - 1], code, *codes_now[code.number :])
+    return replace(session, launches=_launches_with(session, launch), codes=codes_now)
 
 
 def is_live(session: Session, launch: Launch, now: datetime) -> bool:
@@ -166,7 +186,7 @@ def is_live(session: Session, launch: Launch, now: datetime) -> bool:
 
 def live_with_code(session: Session, now: datetime) -> tuple[Launch, ...]:
     """The launches whose codes are accepted at this moment."""
-    return tuple(x for x in session.launches if x.code is not None and is_live(session, x, now))
+    return tuple([x for x in session.launches if x.code is not None and is_live(session, x, now)])
 
 
 def fail(session: Session, reason: Reason, now: datetime, context: Context) -> Session:
@@ -188,7 +208,7 @@ def _fall_back(session: Session, failed: Launch, now: datetime, cascade: Cascade
     hopeful = (x for x in reversed(earlier) if x.code is not None or x.reason is None)
     live = next((x for x in hopeful if is_live(session, x, now)), None)
     if live is None:
-        return replace(session, over=State.EXHAUSTED, next=None)
+        return replace(session, over=State.EXHAUSTED, next=None, another=None)
     session = with_launch(session, replace(live, state=LaunchState.SENT))
     session = note(session, now, "fall_back", live.number, live.channel)
     return look_ahead(replace(session, current=live.number), now, cascade)

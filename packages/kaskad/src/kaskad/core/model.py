@@ -8,12 +8,24 @@ Instants are aware UTC datetimes; a name that ends in ``_s`` counts seconds.
 
 from datetime import datetime, time, timedelta, tzinfo
 from enum import StrEnum
+from functools import lru_cache
 
 import msgspec
 
 
-class Value(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Base of every immutable record."""
+class Value(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """Base of every immutable record. What is at its default is not written.
+
+    So the default of a stored field never changes its meaning; one that may is
+    better written as an array, which has all its fields: those that come later
+    are added at its end.
+    """
+
+
+@lru_cache(maxsize=4096)
+def lasting(seconds: int) -> timedelta:
+    """A span of so many seconds. Settings name few different ones."""
+    return timedelta(seconds=seconds)
 
 
 class ChannelType(StrEnum):
@@ -77,7 +89,7 @@ class NumberType(StrEnum):
 # --- configuration -----------------------------------------------------------
 
 
-class LaunchSettings(Value, frozen=True, kw_only=True):
+class LaunchSettings(Value, frozen=True, kw_only=True, array_like=True):
     """What a launch keeps from its channel for as long as it lives."""
 
     code_length: int = 6
@@ -156,6 +168,40 @@ class TestRecipient(Value, frozen=True, kw_only=True):
         return f"TestRecipient(until={self.until!r})"
 
 
+class CaptchaProvider(StrEnum):
+    """Who tells people from programs."""
+
+    GOOGLE = "google"
+    YANDEX = "yandex"
+    CLOUDFLARE = "cloudflare"
+    ALTCHA = "altcha"
+
+
+class Captcha(Value, frozen=True, kw_only=True):
+    """A widget's captcha.
+
+    ``version`` and ``min_score`` are Google's, ``action`` Google's and Cloudflare's,
+    ``max_number`` and ``lifetime_s`` Altcha's. An empty ``secret_key`` is ours to derive, an empty
+    ``verify_url`` the vendor's own.
+    """
+
+    provider: CaptchaProvider
+    site_key: str = ""
+    secret_key: str = ""
+    version: int = 2
+    min_score: float = 0.5
+    action: str | None = None
+    hostnames: tuple[str, ...] = ()
+    max_number: int = 50_000
+    lifetime_s: int = 300
+    verify_url: str = ""
+    first_free_requests_per_ip: int = 0
+    fail_open: bool = False
+
+    def __repr__(self) -> str:
+        return f"Captcha(provider={self.provider!r}, site_key={self.site_key!r})"
+
+
 class Widget(Value, frozen=True, kw_only=True):
     """A configuration profile; ``channels`` are channel ids by priority."""
 
@@ -171,6 +217,7 @@ class Widget(Value, frozen=True, kw_only=True):
     allowed_origins: tuple[str, ...] = ()
     limits: WidgetLimits = WidgetLimits()
     test_recipients: tuple[TestRecipient, ...] = ()
+    captcha: Captcha | None = None
 
     def test_recipient(self, number: str, now: datetime) -> TestRecipient | None:
         """The test recipient of that E.164 number, while it is valid."""
@@ -186,6 +233,9 @@ class Recipient(Value, frozen=True, kw_only=True):
     number: str
     country: str
     number_type: NumberType
+
+    def __repr__(self) -> str:
+        return f"Recipient(country={self.country!r}, number_type={self.number_type!r})"
 
 
 # --- one run of a verification -----------------------------------------------
@@ -229,6 +279,7 @@ class Closing(StrEnum):
     COMPLETED = "completed"
     LIFETIME = "lifetime"
     CANCELLED = "cancelled"
+    RESTORED = "restored"
 
 
 class ReportKind(StrEnum):
@@ -285,7 +336,7 @@ class Launch(Value, frozen=True, kw_only=True):
     @property
     def send_by(self) -> datetime:
         """When the provider's answer is no longer waited for."""
-        return self.started_at + timedelta(seconds=self.settings.send_timeout_s)
+        return self.started_at + lasting(self.settings.send_timeout_s)
 
 
 class NextMove(Value, frozen=True, kw_only=True):
@@ -311,6 +362,8 @@ class Session(Value, frozen=True, kw_only=True):
     ``version`` rises with every change of the record, ``view_version`` only
     when what a page would be shown changes; ``channel_version`` is the view
     version that first showed the current launch with its current code type.
+    ``due_at`` is the next instant at which the session changes by itself,
+    ``None`` once closed: the machine sets it at the end of every step.
     """
 
     id: str
@@ -321,6 +374,7 @@ class Session(Value, frozen=True, kw_only=True):
     created_at: datetime
     expires_at: datetime
     code_attempts: int
+    due_at: datetime | None = None
     test: bool = False
     version: int = 1
     view_version: int = 1
@@ -332,6 +386,7 @@ class Session(Value, frozen=True, kw_only=True):
     channel_misses: tuple[tuple[str, int], ...] = ()
     barred: tuple[str, ...] = ()
     next: NextMove | None = None
+    another: NextMove | None = None
     confirmed_at: datetime | None = None
     confirmed_codes: tuple[int, ...] = ()
     over: State | None = None

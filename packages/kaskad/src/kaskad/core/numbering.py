@@ -33,16 +33,18 @@ class _Region:
         self.leading = _prefix(metadata.leading_digits)
         self.prefix = _prefix(metadata.national_prefix_for_parsing)
         self.general = _matcher(metadata.general_desc)
-        self.special = [
-            (_matcher(metadata.premium_rate), NumberType.PREMIUM_RATE),
-            (_matcher(metadata.toll_free), NumberType.TOLL_FREE),
-            (_matcher(metadata.shared_cost), NumberType.SHARED_COST),
-            (_matcher(metadata.voip), NumberType.VOIP),
-            (_matcher(metadata.personal_number), NumberType.PERSONAL_NUMBER),
-            (_matcher(metadata.pager), NumberType.PAGER),
-            (_matcher(metadata.uan), NumberType.UAN),
-            (_matcher(metadata.voicemail), NumberType.VOICEMAIL),
+        special = [
+            (metadata.premium_rate, NumberType.PREMIUM_RATE),
+            (metadata.toll_free, NumberType.TOLL_FREE),
+            (metadata.shared_cost, NumberType.SHARED_COST),
+            (metadata.voip, NumberType.VOIP),
+            (metadata.personal_number, NumberType.PERSONAL_NUMBER),
+            (metadata.pager, NumberType.PAGER),
+            (metadata.uan, NumberType.UAN),
+            (metadata.voicemail, NumberType.VOICEMAIL),
         ]
+        self.special = [(_matcher(desc), kind) for desc, kind in special]
+        self.is_special = _any_of([desc for desc, _ in special])
         self.fixed_line = _matcher(metadata.fixed_line)
         self.mobile = _matcher(metadata.mobile)
         self.same_pattern: bool = metadata.same_mobile_and_fixed_line_pattern
@@ -51,9 +53,10 @@ class _Region:
         """What the plan says of a national number; ``None`` when it has none such."""
         if not self.general(national):
             return None
-        for matches, kind in self.special:
-            if matches(national):
-                return kind
+        special = self.special if self.is_special(national) else ()
+        kinds = [kind for fits, kind in special if fits(national)]
+        if kinds:
+            return kinds[0]
         if self.fixed_line(national):
             either = self.same_pattern or self.mobile(national)
             return NumberType.FIXED_LINE_OR_MOBILE if either else NumberType.FIXED_LINE
@@ -62,6 +65,13 @@ class _Region:
 
 def _prefix(pattern: str | None) -> Matches | None:
     return re.compile(pattern).match if pattern else None
+
+
+def _any_of(descs: list[PhoneNumberDesc | None]) -> Matches:
+    """Whether a number may be of one of these kinds: most are of none, and that is one look."""
+    patterns = [desc.national_number_pattern for desc in descs if desc is not None]
+    known = [f"(?:{pattern})" for pattern in patterns if pattern]
+    return re.compile("|".join(known)).fullmatch if known else lambda _: None
 
 
 def _matcher(desc: PhoneNumberDesc | None) -> Matches:

@@ -14,14 +14,15 @@ from msgspec.structs import replace
 
 from kaskad.core import answers, asking, codes, errors, inputs
 from kaskad.core import cascade as walk
+from kaskad.core.admission import Admission, Solved, takes
 from kaskad.core.cascade import Context
 from kaskad.core.codes import Keyring
 from kaskad.core.effects import DropJob, Effect, PushJob, Step, Take
-from kaskad.core.launching import launch_channel
-from kaskad.core.limits import DAY, MINUTE, Window
+from kaskad.core.launching import launch_channel, note
+from kaskad.core.limits import MINUTE, Window
 from kaskad.core.model import (
+    Closing,
     Code,
-    CodeType,
     Entry,
     Recipient,
     Session,
@@ -93,7 +94,8 @@ TABLE: Final[dict[type[inputs.Input], dict[State, Rule]]] = {
         **_in(_W, do=answers.report_waiting, to=(_S, _E, _C, _X)),
         **_in(_S, do=answers.report, to=(_W, _E, _C, _X)),
         **_in(_E, do=answers.report, to=(_C,)),
-        **_in(_C, _P, _X, _Z, do=_late),
+        **_in(_X, do=answers.report_exhausted, to=(_C,)),
+        **_in(_C, _P, _Z, do=_late),
     },
     inputs.Turned: {
         **_in(_W, _S, do=answers.turned),
@@ -138,7 +140,10 @@ no step ends in a state that its rule does not name."""
 
 
 class Start(Value, frozen=True, kw_only=True):
-    """A wish to verify a recipient; ``address`` is the person's IP, if known."""
+    """A wish to verify a recipient; ``address`` is the person's IP, if known.
+
+    ``admission`` is there if the widget has a captcha.
+    """
 
     id: str
     widget: Widget
@@ -147,6 +152,7 @@ class Start(Value, frozen=True, kw_only=True):
     lifetime_s: int
     address: str | None = None
     test: TestRecipient | None = None
+    admission: Admission | None = None
 
 
 def start(wish: Start, now: datetime, context: Context) -> Step | errors.KaskadError:
@@ -167,7 +173,8 @@ def start(wish: Start, now: datetime, context: Context) -> Step | errors.KaskadE
         codes=() if wish.test is None else (_fixed_code(wish.id, wish.test, context.keyring),),
     )
     session = launch_channel(session, channel, passed, now, context, asked=True)
-    return Step(session, (*_jobs(None, session), *_room_for(wish)), answer=True)
+    session = replace(session, due_at=wake_at(session))
+    return Step(session, (*pending_job(session), *_room_for(wish)), answer=True)
 
 
 def _fixed_code(session_id: str, test: TestRecipient, keyring: Keyring) -> Code:
@@ -177,15 +184,22 @@ def _fixed_code(session_id: str, test: TestRecipient, keyring: Keyring) -> Code:
 
 def _room_for(wish: Start) -> tuple[Effect, ...]:
     limits, number = wish.widget.limits, wish.recipient.number
-    failed = Window(limit=limits.failed_checks_per_recipient_per_day, span=DAY)
-    room = (
-        Take(subject=f"failed:{number}", windows=(failed,), weightless=True),
-        Take(subject=f"sends:{number}", windows=asking.send_windows(limits)),
-    )
+    sends = Take(subject=f"sends:{number}", windows=asking.send_windows(limits))
+    room = (*takes(wish.admission, wish.address), *_room_for_failures(wish), sends)
     if wish.address is None:
         return room
     per_address = Window(limit=limits.per_ip_per_minute, span=MINUTE)
     return (*room, Take(subject=f"address:{wish.address}", windows=(per_address,)))
+
+
+def _room_for_failures(wish: Start) -> tuple[Effect, ...]:
+    """Too many failed checks of a number want a captcha, or time where there is none."""
+    if isinstance(wish.admission, Solved):
+        return ()
+    windows = asking.failed_windows(wish.widget.limits)
+    wanted = wish.admission is not None
+    subject = f"failed:{wish.recipient.number}"
+    return (Take(subject=subject, windows=windows, weightless=True, captcha=wanted),)
 
 
 # --- advance ---------------------------------------------------------------------
@@ -196,29 +210,46 @@ def advance(session: Session, event: inputs.Input, now: datetime, context: Conte
 
     The step's session has a version one higher, unless nothing changed.
     """
-    settled = _settled(session, now, context)
-    if isinstance(event, inputs.Tick):
+    due = session.due_at
+    settled = session if due is None or due > now else _settled(session, now, context)
+    kind = type(event)
+    if kind is inputs.Tick:
         return Step(_versioned(session, settled), _jobs(session, settled))
-    done = TABLE[type(event)][settled.state].do(settled, event, now, context)
+    done = TABLE[kind][settled.state].do(settled, event, now, context)
     after = _recorded(settled, done, event, now)
+    if after is session:
+        return done
     effects = (*_jobs(session, after), *done.effects)
     return Step(_versioned(session, after), effects, done.answer, done.note)
 
 
+def close_restored(session: Session, now: datetime) -> Session:
+    """Close a session that came back with an old copy of its store.
+
+    What was spent or collected since the copy was made, nobody knows.
+    """
+    if session.closing is not None:
+        return session
+    closed = note(session, now, "restored", None, "")
+    return _versioned(session, replace(closed, closing=Closing.RESTORED))
+
+
 def _settled(session: Session, now: datetime, context: Context) -> Session:
-    while (due := wake_at(session)) is not None and due <= now:
+    due = session.due_at
+    while due is not None and due <= now:
         rule = TABLE[inputs.Tick][session.state]
         session = rule.do(session, inputs.Tick(), now, context).session
+        due = wake_at(session)
     return session
 
 
-def _jobs(before: Session | None, after: Session) -> tuple[Effect, ...]:
+def _jobs(before: Session, after: Session) -> tuple[Effect, ...]:
     """A launch has a job exactly while it waits to be handed over."""
     had, has = _to_hand_over(before), _to_hand_over(after)
     if had == has:
         return ()
     dropped = () if had is None else (DropJob(session=after.id, launch=had),)
-    return (*dropped, *pending_job(after))
+    return dropped if has is None else (*dropped, *pending_job(after))
 
 
 def pending_job(session: Session) -> tuple[PushJob, ...]:
@@ -229,15 +260,15 @@ def pending_job(session: Session) -> tuple[PushJob, ...]:
     job = PushJob(
         session=session.id,
         launch=launch.number,
-        lane=f"{session.tenant}/{launch.provider}",
+        lane=walk.lane_of(session.tenant, launch.provider),
         due_at=launch.started_at,
         expires_at=launch.send_by,
     )
     return (job,)
 
 
-def _to_hand_over(session: Session | None) -> int | None:
-    if session is None or session.state is not State.WAIT or session.launch.unsure:
+def _to_hand_over(session: Session) -> int | None:
+    if session.state is not State.WAIT or session.launch.unsure:
         return None
     return session.current
 
@@ -245,19 +276,29 @@ def _to_hand_over(session: Session | None) -> int | None:
 def _versioned(before: Session, after: Session) -> Session:
     if after is before:
         return before
-    other_channel = _channel(before) != _channel(after)
-    seen = int(other_channel or view(before) != view(after))
-    view_version = before.view_version + seen
+    other_channel = (
+        before.current != after.current or before.launch.code_type is not after.launch.code_type
+    )
+    view_version = before.view_version
+    if other_channel or _looks_different(before, after):
+        view_version += 1
     return replace(
         after,
         version=before.version + 1,
         view_version=view_version,
         channel_version=view_version if other_channel else before.channel_version,
+        due_at=wake_at(after),
     )
 
 
-def _channel(session: Session) -> tuple[int, CodeType]:
-    return session.current, session.launch.code_type
+def _looks_different(before: Session, after: Session) -> bool:
+    was, is_now = before.state, after.state
+    if was is not is_now and (was in _SHOWN or is_now in _SHOWN):
+        return True  # such a view names its state
+    return view(before) != view(after)
+
+
+_SHOWN: Final = frozenset({State.WAIT, State.SENT, State.CONFIRMED})
 
 
 def _recorded(before: Session, done: Step, event: inputs.Input, now: datetime) -> Session:
@@ -265,7 +306,7 @@ def _recorded(before: Session, done: Step, event: inputs.Input, now: datetime) -
     kept = KEPT_REFUSALS if done.session is before else KEPT_ENTRIES
     if len(done.session.timeline) >= kept:
         return done.session
-    name = str(event.kind) if isinstance(event, inputs.Reported) else _NAMES[type(event)]
+    name = event.kind.value if isinstance(event, inputs.Reported) else _NAMES[type(event)]
     launch = getattr(event, "launch", None)
     entry = Entry(at=now, input=name, launch=launch, reason=_reason(done))
     known = len(before.timeline)  # what followed from the input stands below it

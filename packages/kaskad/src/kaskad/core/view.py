@@ -12,6 +12,7 @@ from kaskad.core.model import (
     Session,
     State,
     Value,
+    lasting,
 )
 
 LONGEST_CODE_LIFE = timedelta(seconds=600)
@@ -30,6 +31,7 @@ class View(Value, frozen=True, kw_only=True):
     expires_at: datetime
     resend_at: datetime | None
     next: NextMove | None
+    another: NextMove | None
 
 
 def view(session: Session) -> View | type[errors.KaskadError]:
@@ -49,6 +51,7 @@ def view(session: Session) -> View | type[errors.KaskadError]:
         expires_at=_expires_at(session, state),
         resend_at=None if state is State.CONFIRMED else resend_at(session),
         next=None if state is State.CONFIRMED else session.next,
+        another=None if state is State.CONFIRMED else session.another,
     )
 
 
@@ -96,7 +99,7 @@ def resend_at(session: Session) -> datetime | None:
 def cooldown_end(launch: Launch) -> datetime:
     """When a launch may be followed by another on request."""
     counted_from = launch.sent_at if launch.sent_at is not None else launch.send_by
-    return counted_from + timedelta(seconds=launch.settings.restart_cooldown_s)
+    return counted_from + lasting(launch.settings.restart_cooldown_s)
 
 
 def remaining_attempts(session: Session) -> int:
@@ -114,8 +117,11 @@ def session_rest(session: Session) -> int:
 
 def channel_rest(session: Session, launch: Launch) -> int:
     """Attempts left on the channel of a launch, its restarts included."""
-    missed = dict(session.channel_misses).get(launch.channel, 0)
-    return launch.settings.number_of_tries - missed
+    tries = launch.settings.number_of_tries
+    for channel, missed in session.channel_misses:
+        if channel == launch.channel:
+            return tries - missed
+    return tries
 
 
 def launch_deadline(session: Session, launch: Launch) -> datetime:
@@ -124,31 +130,27 @@ def launch_deadline(session: Session, launch: Launch) -> datetime:
         return code_deadline(session, launch.code)
     if launch.sent_at is None:
         return session.expires_at
-    return launch.sent_at + timedelta(seconds=launch.settings.lifetime_s)
+    return launch.sent_at + lasting(launch.settings.lifetime_s)
 
 
 def code_deadline(session: Session, number: int) -> datetime:
     """When a code dies: ten minutes after it was first sent, or with its newest launch."""
-    code = session.codes[number - 1]
-    newest = next(
-        (x for x in reversed(session.launches) if x.code == number and x.sent_at is not None), None
-    )
-    if newest is None or newest.sent_at is None or code.first_sent_at is None:
-        return session.expires_at
-    return min(
-        code.first_sent_at + LONGEST_CODE_LIFE,
-        newest.sent_at + timedelta(seconds=newest.settings.lifetime_s),
-    )
+    first_sent_at = session.codes[number - 1].first_sent_at
+    if first_sent_at is not None:
+        for launch in reversed(session.launches):
+            if launch.code == number and launch.sent_at is not None:
+                newest = launch.sent_at + lasting(launch.settings.lifetime_s)
+                return min(first_sent_at + LONGEST_CODE_LIFE, newest)
+    return session.expires_at
 
 
 def wake_at(session: Session) -> datetime | None:
     """The next instant at which the session changes by itself; ``None`` once closed."""
-    match session.state:
-        case State.CLOSED:
-            return None
-        case State.WAIT:
-            return min(session.launch.send_by, session.expires_at)
-        case State.SENT:
-            return min(launch_deadline(session, session.launch), session.expires_at)
-        case _:
-            return session.expires_at
+    state = session.state
+    if state is State.CLOSED:
+        return None
+    if state is State.WAIT:
+        return min(session.launch.send_by, session.expires_at)
+    if state is State.SENT:
+        return min(launch_deadline(session, session.launch), session.expires_at)
+    return session.expires_at

@@ -4,10 +4,13 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 import msgspec
+import structlog
 
 from kaskad.app.inbox import Inbox
 from kaskad.app.ports import Catalog, Clock, Driver, Entropy, Provider, ReportSink
 from kaskad.drivers import simulator
+
+log = structlog.get_logger()
 
 DRIVERS: Mapping[str, type[msgspec.Struct]] = {"simulator": simulator.Settings}
 """The settings of every driver, by its name."""
@@ -17,7 +20,7 @@ def problems(driver: str, settings: Mapping[str, object]) -> list[str]:
     """What is wrong with an account's settings."""
     kind = DRIVERS.get(driver)
     if kind is None:
-        return [f"driver: one of {', '.join(sorted(DRIVERS))}"]
+        return [f'driver: expected one of {", ".join(sorted(DRIVERS))}, got "{driver}"']
     unknown = sorted(set(settings) - set(kind.__struct_fields__))
     if unknown:
         known = ", ".join(kind.__struct_fields__)
@@ -100,4 +103,7 @@ class DriverSet:
 
 
 async def _close(driver: Driver) -> None:
-    await driver.close()
+    try:
+        await driver.close()
+    except Exception:
+        log.exception("account not closed", driver=type(driver).__name__)

@@ -115,7 +115,8 @@ class Simulator:
             self._timers.discard(timer)
             if message_id is not None and message.code is None:
                 word = "confirm" if kind is ReportKind.CONFIRMED else "decline"
-                self._inbox.mark(message_id, word)
+                if not self._inbox.mark(message_id, word):
+                    return  # the person has answered already
             self._reports(message.session, message.launch, kind, "the simulator says so")
 
         timer = self._clock.call_at(

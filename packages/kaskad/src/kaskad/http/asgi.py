@@ -1,6 +1,6 @@
 """The whole service as one ASGI application."""
 
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Awaitable, MutableMapping, Sequence
 from typing import Any
 
 from starlette.applications import Starlette
@@ -15,10 +15,11 @@ from kaskad.core.errors import (
     MethodNotAllowedException,
     NotFoundException,
 )
-from kaskad.http.exchange import ALWAYS, Receive, Scope, Send, request_id_of
+from kaskad.http.exchange import ALWAYS, Receive, Scope, Send, header_of, request_id_of
 from kaskad.http.guard import refused
 from kaskad.http.handler.endpoint import Handler
 from kaskad.http.handler.router import is_ours
+from kaskad.http.sdk.endpoint import PageEndpoints, is_for_pages
 
 _BY_STATUS: dict[int, type[KaskadError]] = {
     404: NotFoundException,
@@ -29,20 +30,31 @@ _BY_STATUS: dict[int, type[KaskadError]] = {
 class Application:
     """The public API on the short way, everything else through Starlette."""
 
-    def __init__(self, handler: Handler, routes: Sequence[BaseRoute]) -> None:
+    def __init__(self, handler: Handler, pages: PageEndpoints, routes: Sequence[BaseRoute]) -> None:
         self._handler = handler
+        self._pages = pages
         self._outside = Starlette(
             routes=list(routes),
             exception_handlers={HTTPException: _refused, 500: _broken},
         )
         self._outside.router.redirect_slashes = False
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+    def new_request_id(self) -> str:
+        """An id for a request that came without one, or never came to be."""
+        return self._handler.new_request_id()
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Answer one request; no frame of ours is kept while a call of the API is held."""
         if scope["type"] == "http" and is_ours(scope["raw_path"]):
-            await self._handler(scope, receive, send)
-        elif scope["type"] == "http":
-            request_id = request_id_of(scope, self._handler.new_request_id)
+            return self._handler(scope, receive, send)
+        if scope["type"] == "http" and is_for_pages(scope["raw_path"]):
+            return self._pages(scope, receive, send)
+        return self._elsewhere(scope, receive, send)
+
+    async def _elsewhere(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            own = header_of(scope, b"x-request-id")
+            request_id = request_id_of(own, self._handler.new_request_id)
             await self._outside(scope, receive, _completed(send, request_id))
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1000})

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final, Protocol
 from urllib.parse import parse_qsl
 
 import msgspec
 
+from kaskad.app.polling import Watch
 from kaskad.app.timing import within
 from kaskad.core.errors import KaskadError, ValidateError
 from kaskad.core.model import Value
@@ -15,12 +16,13 @@ from kaskad.core.model import Value
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
 LARGEST_BODY = 16 * 1024
 MOST_BRACKETS = 64
-BODY_WITHIN_S = 10.0
 LONGEST_LENGTH = 18
+_SHORT_LENGTH = len(str(LARGEST_BODY))
 LONGEST_REQUEST_ID = 64
 
 ALWAYS: tuple[Header, ...] = (
@@ -30,6 +32,29 @@ ALWAYS: tuple[Header, ...] = (
 JSON: Header = (b"content-type", b"application/json; charset=utf-8")
 
 _encode = msgspec.json.Encoder().encode
+
+
+REQUEST: Final = "kaskad.request"
+"""Where our own server puts the :class:`Request` in the scope."""
+
+
+class Request(Protocol):
+    """What our own server offers a room besides ASGI."""
+
+    @property
+    def gone(self) -> bool:
+        """Whether no answer can reach the client any more."""
+
+    def watch(self, tell: Callable[[], None]) -> Watch:
+        """Call back when the client has left, at once if that was earlier."""
+
+    def whole_body(self) -> bytes | None:
+        """The body if all of it is there; ``None`` when it has to be waited for."""
+
+    def whole_answer(
+        self, status: int, headers: tuple[Header, ...], request_id: str, body: bytes
+    ) -> bool:
+        """Write an answer at once; ``False``, and nothing is written, when that cannot be."""
 
 
 class Reply(Value, frozen=True, kw_only=True):
@@ -43,18 +68,18 @@ class Reply(Value, frozen=True, kw_only=True):
 class Call:
     """A request as the rooms see it."""
 
-    __slots__ = ("_headers", "receive", "request_id", "scope")
+    __slots__ = ("_headers", "_request", "receive", "request_id", "scope")
 
-    def __init__(self, scope: Scope, receive: Receive, request_id: str) -> None:
+    def __init__(self, scope: Scope, receive: Receive, make_id: Callable[[], str]) -> None:
+        self._request: Request | None = scope.get(REQUEST)
+        # Of a header that is given twice the first counts.
+        self._headers: dict[bytes, bytes] = dict([*scope["headers"]][::-1])
         self.scope = scope
         self.receive = receive
-        self.request_id = request_id
-        self._headers: dict[bytes, bytes] | None = None
+        self.request_id = request_id_of(self._headers.get(b"x-request-id"), make_id)
 
     def header(self, name: bytes) -> str | None:
         """A header's value, by its lower-case name."""
-        if self._headers is None:
-            self._headers = dict(self.scope["headers"])
         value = self._headers.get(name)
         return None if value is None else value.decode("latin-1")
 
@@ -78,40 +103,81 @@ class Call:
             raise ValidateError({twice: "given once"})
         return found
 
-    async def body(self) -> bytes:
+    async def body(self, within_s: float) -> bytes:
         """The whole body, if it is of a decent size and comes in good time."""
-        declared = self.header(b"content-length")
+        declared = self._headers.get(b"content-length")
         if declared is not None and _announces_too_much(declared):
             raise too_large()
-        loop = asyncio.get_running_loop()
+        request = self._request
+        whole = request.whole_body() if request and _is_of(self.receive, request) else None
+        if whole is not None:
+            if len(whole) > LARGEST_BODY:
+                raise too_large()
+            return whole
         try:
-            return await within(lambda stop: loop.call_later(BODY_WITHIN_S, stop), self._read())
+            return await within(lambda stop: _after(within_s, stop), self._read())
         except TimeoutError:
-            raise ValidateError({"body": f"sent within {BODY_WITHIN_S:.0f} seconds"}) from None
+            raise ValidateError({"body": f"sent within {within_s:g} seconds"}) from None
 
     async def _read(self) -> bytes:
-        parts: list[bytes] = []
-        size = 0
+        read = b""
         while True:
             message = await self.receive()
             if message["type"] == "http.disconnect":
                 raise ValidateError({"body": "sent whole"})
-            part = message.get("body", b"")
-            size += len(part)
-            if size > LARGEST_BODY:
+            part: bytes = message.get("body", b"")
+            read += part
+            if len(read) > LARGEST_BODY:
                 raise too_large()
-            parts.append(part)
             if not message.get("more_body", False):
-                return parts[0] if len(parts) == 1 else b"".join(parts)
+                return read
 
-    async def departed(self) -> None:
-        """Return when the client has gone."""
+    @property
+    def gone(self) -> bool:
+        """Whether the client is known to have left."""
+        return self._request is not None and self._request.gone
+
+    def departed(self, tell: Callable[[], None]) -> Watch:
+        """Call back when the client has left; under another server than ours by a task."""
+        if self._request is not None:
+            return self._request.watch(tell)
+        watch = asyncio.ensure_future(self._departure())
+        watch.add_done_callback(lambda _: tell())
+        return watch
+
+    async def _departure(self) -> None:
         while (await self.receive())["type"] != "http.disconnect":
             pass
 
+    async def answer(self, send: Send, reply: Reply) -> None:
+        """Send a reply with the headers that every answer carries."""
+        request, headers = self._request, (*reply.headers, *ALWAYS)
+        if (
+            request
+            and _is_of(send, request)
+            and request.whole_answer(reply.status, headers, self.request_id, reply.body)
+        ):
+            return
+        more = (
+            (b"x-request-id", self.request_id.encode()),
+            (b"content-length", b"%d" % len(reply.body)),
+        )
+        start = {"type": "http.response.start", "status": reply.status}
+        await send({**start, "headers": [*headers, *more]})
+        await send({"type": "http.response.body", "body": reply.body})
 
-def _announces_too_much(declared: str) -> bool:
-    if not (declared.isascii() and declared.isdigit()):
+
+def _is_of(way: object, request: Request) -> bool:
+    """Whether a ``receive`` or ``send`` is the server's own, with nobody in between."""
+    return getattr(way, "__self__", None) is request
+
+
+def _after(seconds: float, stop: Callable[[], None]) -> asyncio.TimerHandle:
+    return asyncio.get_running_loop().call_later(seconds, stop)
+
+
+def _announces_too_much(declared: bytes) -> bool:
+    if len(declared) < _SHORT_LENGTH or not declared.isdigit():
         return False
     return len(declared) > LONGEST_LENGTH or int(declared) > LARGEST_BODY
 
@@ -121,14 +187,21 @@ def too_large() -> ValidateError:
     return ValidateError({"body": f"at most {LARGEST_BODY} bytes"}, status=413)
 
 
-def request_id_of(scope: Scope, make: Callable[[], str]) -> str:
+def header_of(scope: Scope, name: bytes) -> bytes | None:
+    """A header's value, by its lower-case name."""
+    for known, value in scope["headers"]:
+        if known == name:
+            found: bytes = value
+            return found
+    return None
+
+
+def request_id_of(own: bytes | None, make: Callable[[], str]) -> str:
     """The caller's own id for the request if it is a decent one, else a new one."""
-    for name, value in scope["headers"]:
-        if name == b"x-request-id":
-            text = value.decode("latin-1")
-            if 0 < len(text) <= LONGEST_REQUEST_ID and text.replace("-", "").isalnum():
-                return text if text.isascii() else make()
-    return make()
+    if own is None or not 0 < len(own) <= LONGEST_REQUEST_ID:
+        return make()
+    text = own.decode("latin-1")
+    return text if text.isascii() and text.replace("-", "").isalnum() else make()
 
 
 @lru_cache(maxsize=256)
@@ -183,18 +256,6 @@ def error_reply(error: KaskadError, *, english: bool) -> Reply:
 UNAUTHORIZED = 401
 
 
-async def answer(send: Send, reply: Reply, request_id: str) -> None:
-    """Send a reply with the headers that every answer carries."""
-    headers = [
-        *reply.headers,
-        *ALWAYS,
-        (b"x-request-id", request_id.encode()),
-        (b"content-length", str(len(reply.body)).encode()),
-    ]
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await send({"type": "http.response.body", "body": reply.body})
-
-
 def decode_json(body: bytes, kind: type[msgspec.Struct], content_type: str | None) -> Any:
     """Read a JSON body into a struct; every field that is wrong is named."""
     if content_type is not None and not _is_json(content_type):
@@ -202,17 +263,23 @@ def decode_json(body: bytes, kind: type[msgspec.Struct], content_type: str | Non
     if body.count(b"{") + body.count(b"[") > MOST_BRACKETS:
         raise ValidateError({"body": "a flat JSON object"})
     try:
-        return msgspec.json.decode(body, type=kind)
+        return _decoder(kind)(body)
     except msgspec.ValidationError:
         raise ValidateError(_problems(body, kind)) from None
     except _NOT_JSON:
         raise ValidateError(_JSON_EXPECTED) from None
 
 
+@lru_cache(maxsize=64)
+def _decoder(kind: type[msgspec.Struct]) -> Callable[[bytes], Any]:
+    return msgspec.json.Decoder(kind).decode
+
+
 _NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _JSON_EXPECTED = {"body": "a JSON object in UTF-8"}
 
 
+@lru_cache(maxsize=64)
 def _is_json(content_type: str) -> bool:
     essence = content_type.partition(";")[0].strip().lower()
     return essence == "application/json" or essence.endswith("+json")

@@ -2,20 +2,36 @@
 
 import asyncio
 import contextlib
+import errno
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, cast
 
 import uvicorn
 
 from kaskad.http.asgi import Application
+from kaskad.http.connection import Connection
+from kaskad.http.porch import Patience, Porch
 
 GRACE_S = 5
 BACKLOG = 2048
+TICKS_PER_SWEEP = 10
 
 
 class PortInUseError(Exception):
-    """Somebody else listens there, or the address is not this machine's."""
+    """Nobody can listen there: the port is taken, or the host is no address of this machine.
+
+    ``expected`` is what would be expected instead, ``option`` how the command line gives it, and
+    ``key`` how the configuration does.
+    """
+
+    def __init__(self, problem: str, expected: str, *, option: str, key: str) -> None:
+        super().__init__(problem)
+        self.expected = expected
+        self.option = option
+        self.key = key
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -28,20 +44,40 @@ def bind(host: str, port: int) -> socket.socket:
         listener.listen(BACKLOG)
     except OSError as failure:
         listener.close()
-        raise PortInUseError(f"{host}:{port}: {failure.strerror}") from failure
+        raise _refusal(f"{host}:{port}", failure) from failure
     listener.setblocking(False)
     return listener
+
+
+_NOT_OURS = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EINVAL}
+"""EINVAL is what Linux says of a link-local address without its interface."""
+
+
+def _refusal(where: str, failure: OSError) -> PortInUseError:
+    problem = f"{where}: {failure.strerror}"
+    if isinstance(failure, socket.gaierror) or failure.errno in _NOT_OURS:
+        expected = "an address of this machine"
+        return PortInUseError(problem, expected, option="--host ADDRESS", key="server.host")
+    expected = "a port above 1023" if failure.errno == errno.EACCES else "a free port"
+    return PortInUseError(problem, expected, option="--port N", key="server.port")
 
 
 class Server(uvicorn.Server):
     """Tells the service that it is going to stop, before it waits for open requests."""
 
-    def __init__(self, application: Application, drain: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        application: Application,
+        drain: Callable[[], None],
+        patience: Patience | None = None,
+    ) -> None:
+        self._porch = Porch(patience or Patience(), application.new_request_id)
         super().__init__(
             uvicorn.Config(
                 application,
+                interface="asgi3",
                 loop="uvloop",
-                http="httptools",
+                http=cast("Any", partial(Connection, self._porch)),
                 ws="none",
                 lifespan="off",
                 access_log=False,
@@ -49,7 +85,6 @@ class Server(uvicorn.Server):
                 proxy_headers=False,
                 log_config=None,
                 timeout_graceful_shutdown=GRACE_S,
-                timeout_keep_alive=75,
                 backlog=BACKLOG,
             )
         )
@@ -61,6 +96,12 @@ class Server(uvicorn.Server):
             self.force_exit = True
         self._drain()
         self.should_exit = True
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second: once a second, end the connections whose time is up."""
+        if counter % TICKS_PER_SWEEP == 0:
+            self._porch.sweep(asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

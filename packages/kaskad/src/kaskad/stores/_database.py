@@ -5,7 +5,7 @@ import contextlib
 import errno
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,14 @@ class CatalogError(OperatorError, StoreUnavailableError):
         super().__init__([problem])
 
 
+class UnknownTenantError(OperatorError):
+    """Nothing was ever applied for a tenant of that name."""
+
+    def __init__(self, catalogue: Path, tenant: str, known: Sequence[str]) -> None:
+        listed = ", ".join(known) or "none; `kaskad apply FILE` adds the file's own"
+        super().__init__([f'{catalogue}: no tenant is called "{tenant}"; known: {listed}'])
+
+
 class Database:
     """A catalogue at the newest revision."""
 
@@ -52,19 +60,46 @@ class Database:
 
     @asynccontextmanager
     async def _connected(self, begin: str) -> AsyncIterator[AsyncConnection]:
-        engine = self._engine.execution_options(**{_BEGIN: begin})
         with explained(self.path):
-            async with engine.connect() as connection:
+            connection = await self._connect(begin)
+            try:
                 yield connection
+            finally:
+                await _to_the_end(connection.close())
 
     async def hold(self) -> AsyncConnection:
         """A connection without transactions, for the caller to keep and to close."""
         with explained(self.path):
-            return await self._engine.execution_options(**{_BEGIN: ""}).connect()
+            return await self._connect("")
+
+    async def _connect(self, begin: str) -> AsyncConnection:
+        connection = self._engine.execution_options(**{_BEGIN: begin}).connect()
+        try:
+            await _to_the_end(connection.start())
+        except asyncio.CancelledError:
+            if connection.sync_connection is not None:
+                await connection.close()
+            raise
+        return connection
 
     async def close(self) -> None:
         """Let go of every connection that is not held."""
         await self._engine.dispose()
+
+
+async def _to_the_end(work: Coroutine[Any, Any, object]) -> None:
+    """Do ``work`` whole; who is cancelled meanwhile hears it when it is done.
+
+    A connection that is left half open or half closed answers, from its own thread, to a
+    loop that may have ended.
+    """
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        with contextlib.suppress(Exception):
+            await task
+        raise
 
 
 async def open_database(url: str, *, busy_timeout_s: float) -> Database:
@@ -86,13 +121,13 @@ async def open_database(url: str, *, busy_timeout_s: float) -> Database:
 
 
 def _tune(engine: Engine) -> None:
-    """Durable commits, foreign keys, and transactions that begin when we say so."""
+    """Durable commits (EXTRA: with the removal of the journal), keys, our own transactions."""
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: object) -> None:
         connection.isolation_level = None
         cursor = connection.cursor()
-        for pragma in ("foreign_keys=ON", "synchronous=FULL", "journal_mode=DELETE"):
+        for pragma in ("foreign_keys=ON", "synchronous=EXTRA", "journal_mode=DELETE"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

@@ -8,7 +8,7 @@ import msgspec
 
 from kaskad.app.ports import ApiToken, Provider
 from kaskad.config import DeclaredToken
-from kaskad.core.model import Channel, Value, Widget
+from kaskad.core.model import Captcha, Channel, Value, Widget
 from kaskad.core.recipients import mask
 from kaskad.stores._rows import hours_value
 
@@ -20,6 +20,8 @@ _SETTING_NAMES = {
     "restart_cooldown_s": "restart_cooldown",
     "send_timeout_s": "send_timeout",
 }
+
+_CAPTCHA_NAMES = {"lifetime_s": "lifetime"}
 
 
 class Kind(StrEnum):
@@ -146,8 +148,15 @@ def widget_properties(widget: Widget) -> Properties:
         "channels": widget.channels,
         "allowed_origins": widget.allowed_origins,
         **{f"limits.{k}": v for k, v in msgspec.structs.asdict(widget.limits).items()},
+        **dict(_captcha(widget.captcha)),
         **dict(_recipients(widget)),
     }
+
+
+def _captcha(captcha: Captcha | None) -> Iterator[tuple[str, object]]:
+    for key, value in (msgspec.structs.asdict(captcha) if captcha else {}).items():
+        name = _CAPTCHA_NAMES.get(key, key)
+        yield f"captcha.{name}", Secret(value=value) if key == "secret_key" else value
 
 
 def _recipients(widget: Widget) -> Iterator[tuple[str, object]]:

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from itertools import count
 
-from kaskad.app.ports import Change, Claim, Committed, ReadMarks, Remembered, Verdict
+from kaskad.app.ports import Change, Claim, Committed, DeadLetter, ReadMarks, Remembered, Verdict
 from kaskad.core.limits import Window
 from kaskad.core.model import Session
+from kaskad.stores._letters import Letters
 from kaskad.stores._live import LiveState, Reservation
 
 
@@ -14,6 +16,8 @@ class EmbeddedStore:
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._live = LiveState(now)
+        self._letters = Letters()
+        self._numbered = count(1)
 
     async def load(self, session_id: str) -> Session | None:
         """The session, if there is one."""
@@ -31,6 +35,10 @@ class EmbeddedStore:
         """Count a hit if there is room."""
         return self._live.room(subject, windows, now)
 
+    async def wait(self, subject: str, windows: Sequence[Window], now: datetime) -> int | None:
+        """The seconds until there is room."""
+        return self._live.wait(subject, windows, now)
+
     async def remembered(self, key: bytes, now: datetime) -> Remembered | None:
         """What an idempotency key answered."""
         return self._live.remembered(key, now)
@@ -43,13 +51,21 @@ class EmbeddedStore:
         """Hold claims longer."""
         self._live.extend(claims, lease_s, now)
 
-    async def release(self, claim: Claim, *, due_at: datetime) -> None:
-        """Give a job back."""
-        self._live.release(claim, due_at)
+    async def release(self, claim: Claim, *, due_at: datetime) -> bool:
+        """Give a job back, if the claim still holds it."""
+        return self._live.release(claim, due_at)
 
     async def lanes(self) -> Mapping[str, datetime]:
         """When each lane has something to do."""
         return self._live.lanes()
+
+    async def bury(self, letter: DeadLetter) -> None:
+        """Keep a letter."""
+        self._letters.add(next(self._numbered), letter)
+
+    async def dead_letters(self, now: datetime) -> list[DeadLetter]:
+        """The letters that are kept, newest first."""
+        return self._letters.newest_first(now)
 
     async def due(self, now: datetime, limit: int) -> list[str]:
         """Sessions whose deadline has come."""
@@ -69,6 +85,7 @@ class EmbeddedStore:
 
     async def purge(self, now: datetime) -> int:
         """Forget what no rule needs."""
+        self._letters.forget(now)
         purged = self._live.purge(now)
         return purged.records
 

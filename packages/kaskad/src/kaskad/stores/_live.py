@@ -6,12 +6,13 @@ visible. Between them a store can make it durable; ``undo`` gives the place back
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush
 from itertools import count
 from math import ceil
+from operator import itemgetter
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from kaskad.app.ports import (
@@ -28,40 +29,75 @@ from kaskad.app.ports import (
 from kaskad.core.effects import DropJob, PushJob, Take
 from kaskad.core.limits import Window, wait_for_room
 from kaskad.core.model import Session
-from kaskad.core.view import wake_at
 
 REDELIVER_AFTER = timedelta(seconds=1)
 PURGED_AT_ONCE = 500
 
+NEVER = datetime.max.replace(tzinfo=UTC)
+
+_CONFLICT, _FENCED = Conflict(), Fenced()
+
 Key = tuple[str, int]
 
 
-@dataclass(slots=True)
-class Hits:
+class Hits(Struct, gc=False):
     """When a subject was hit, ascending, and for how long that matters."""
 
-    times: list[datetime] = field(default_factory=list)
+    times: list[datetime] = []
     span: timedelta = timedelta(0)
 
     def forget(self, now: datetime) -> None:
         """Drop what has left the longest window."""
-        kept = next((i for i, at in enumerate(self.times) if at + self.span > now), None)
-        del self.times[: len(self.times) if kept is None else kept]
+        past = 0
+        for at in self.times:
+            if at + self.span > now:
+                break
+            past += 1
+        if past:
+            del self.times[:past]
 
 
-@dataclass(slots=True)
-class _Job:
+class _Job(Struct, gc=False):
     job: Job
     fence: int = 0
-    leased_until: datetime | None = None
 
 
-@dataclass(slots=True)
-class Purged:
+class _Lane(Struct, gc=False):
+    """The jobs of one account: a heap of those that wait, and those on lease by their end."""
+
+    waiting: list[tuple[datetime, int, Key]] = []
+    leased: dict[Key, datetime] = {}
+
+    def lease(self, key: Key, until: datetime) -> None:
+        """Lend a job, or lend it longer. Leases of one length end in the order of their giving."""
+        self.leased.pop(key, None)
+        out_of_order = self.leased and until < next(reversed(self.leased.values()))
+        self.leased[key] = until
+        if out_of_order:
+            self.leased = dict(sorted(self.leased.items(), key=itemgetter(1)))
+
+    def first(self) -> datetime:
+        """When there is a job to claim."""
+        waiting = self.waiting[0][0] if self.waiting else NEVER
+        if not self.leased:
+            return waiting
+        return min(waiting, next(iter(self.leased.values())))
+
+    def take(self) -> tuple[Key, bool]:
+        """The job that :meth:`first` meant, and whether it had been lent before."""
+        if self.leased:
+            key, leased_until = next(iter(self.leased.items()))
+            if not self.waiting or leased_until < self.waiting[0][0]:
+                del self.leased[key]
+                return key, True
+        return heappop(self.waiting)[2], False
+
+
+class Purged(Struct, gc=False):
     """What was forgotten in one go."""
 
-    sessions: list[str] = field(default_factory=list)
-    keys: list[bytes] = field(default_factory=list)
+    sessions: list[str] = []
+    keys: list[bytes] = []
     subjects: int = 0
 
     @property
@@ -70,13 +106,12 @@ class Purged:
         return len(self.sessions) + len(self.keys) + self.subjects
 
 
-@dataclass(slots=True, frozen=True)
-class Reservation:
+class Reservation(Struct, frozen=True, gc=False):
     """A change that holds its place."""
 
     change: Change
-    takes: tuple[Take, ...]
-    at: datetime
+    takes: tuple[Take, ...] = ()
+    at: datetime = NEVER
 
 
 class LiveState:
@@ -89,8 +124,9 @@ class LiveState:
         self.kept: dict[bytes, Remembered] = {}
         self.keys_held: dict[bytes, str] = {}
         self._jobs: dict[Key, _Job] = {}
-        self._lanes: dict[str, list[tuple[datetime, int, Key]]] = {}
+        self._lanes: dict[str, _Lane] = {}
         self._wakes: list[tuple[datetime, str]] = []
+        self._wakes_at: dict[str, datetime] = {}
         self._ends: list[tuple[datetime, str]] = []
         self._stale: list[tuple[datetime, str]] = []
         self._expiring: list[tuple[datetime, bytes]] = []
@@ -103,26 +139,33 @@ class LiveState:
 
     def reserve(self, change: Change) -> Reservation | Conflict | Fenced | Refused | Duplicate:
         """Hold the place of a change, or say what it fails on."""
-        now = self._now()
         known = self.sessions.get(change.session.id)
-        if (known.version if known else 0) != change.expected:
-            return Conflict()
+        if (0 if known is None else known.version) != change.expected:
+            return _CONFLICT
         if change.claim is not None and not self._holds(change.claim):
-            return Fenced()
+            return _FENCED
+        takes = [effect for effect in change.effects if isinstance(effect, Take)]
+        if not takes and change.remember is None:
+            return Reservation(change)
+        return self._reserve_room(change, takes, self._now())
+
+    def _reserve_room(
+        self, change: Change, takes: Sequence[Take], now: datetime
+    ) -> Reservation | Refused | Duplicate:
+        """Hold the place in limits and in the memory of answers."""
         key = change.remember.key if change.remember else None
         if key is not None and (key in self.keys_held or self._remembers(key, now)):
             return Duplicate()
-        takes = tuple(e for e in change.effects if isinstance(e, Take))
         for take in takes:
             wait = self._wait(take.subject, take.windows, now) if take.refuse else None
             if wait is not None:
                 return Refused(subject=take.subject, retry_after_s=wait)
-        counted = tuple(take for take in takes if not take.weightless)
+        counted = tuple([take for take in takes if not take.weightless])
         for take in counted:
             self.hit(take.subject, take.windows, now)
         if key is not None:
             self.keys_held[key] = change.session.id
-        return Reservation(change=change, takes=counted, at=now)
+        return Reservation(change, counted, now)
 
     def undo(self, reservation: Reservation) -> None:
         """Give the place back: nothing has happened."""
@@ -136,13 +179,10 @@ class LiveState:
         change = reservation.change
         self.put_session(change.session)
         for effect in change.effects:
-            match effect:
-                case PushJob():
-                    self.put_job(job_of(effect))
-                case DropJob():
-                    self._jobs.pop((effect.session, effect.launch), None)
-                case Take():
-                    pass
+            if isinstance(effect, PushJob):
+                self.put_job(job_of(effect))
+            elif isinstance(effect, DropJob):
+                self._drop_job((effect.session, effect.launch))
         if change.remember is not None:
             self.keys_held.pop(change.remember.key, None)
             self.keep(change.remember)
@@ -160,29 +200,50 @@ class LiveState:
         if session.id not in self.sessions:
             heappush(self._ends, (session.gone_at, session.id))
         self.sessions[session.id] = session
-        at = wake_at(session)
-        if at is not None:
-            heappush(self._wakes, (at, session.id))
+        if session.due_at is not None:
+            self._wake(session.id, session.due_at)
+
+    def _wake(self, session_id: str, at: datetime) -> None:
+        """Look at a session no later than that; it may be looked at for nothing before."""
+        known = self._wakes_at.get(session_id)
+        if known is None or at < known:
+            self._wakes_at[session_id] = at
+            heappush(self._wakes, (at, session_id))
 
     def due(self, now: datetime, limit: int) -> list[str]:
         """Sessions whose deadline has come; offered again after a second if nobody cares."""
         found: list[str] = []
         while self._wakes and self._wakes[0][0] <= now and len(found) < limit:
-            _, session_id = heappop(self._wakes)
-            if self._is_due(session_id, now) and session_id not in found:
+            at, session_id = heappop(self._wakes)
+            if self._wakes_at.get(session_id) != at:
+                continue  # there is, or was, an earlier look
+            del self._wakes_at[session_id]
+            session = self.sessions.get(session_id)
+            if session is None or session.due_at is None:
+                continue
+            if session.due_at <= now:
                 found.append(session_id)
+            else:
+                self._wake(session_id, session.due_at)
         for session_id in found:
-            heappush(self._wakes, (now + REDELIVER_AFTER, session_id))
+            self._wake(session_id, now + REDELIVER_AFTER)
         return found
-
-    def _is_due(self, session_id: str, now: datetime) -> bool:
-        session = self.sessions.get(session_id)
-        at = wake_at(session) if session else None
-        return at is not None and at <= now
 
     def next_due(self) -> datetime | None:
         """The earliest instant at which :meth:`due` may have something."""
-        return self._wakes[0][0] if self._wakes else None
+        while self._wakes:
+            at, session_id = self._wakes[0]
+            session = self.sessions.get(session_id)
+            due_at = session.due_at if session else None
+            if due_at is not None and due_at <= at:
+                return at
+            # The session has moved on: nobody needs to wake up for it then.
+            heappop(self._wakes)
+            if self._wakes_at.get(session_id) == at:
+                del self._wakes_at[session_id]
+                if due_at is not None:
+                    self._wake(session_id, due_at)
+        return None
 
     def marks(self, session_id: str) -> ReadMarks:
         """What readers have seen."""
@@ -200,6 +261,10 @@ class LiveState:
         wait = wait_for_room(hits.times if hits else (), windows, now)
         return None if wait is None else max(1, ceil(wait.total_seconds()))
 
+    def wait(self, subject: str, windows: Sequence[Window], now: datetime) -> int | None:
+        """The seconds until a hit fits, ``None`` if it does now."""
+        return self._wait(subject, windows, now)
+
     def room(self, subject: str, windows: Sequence[Window], now: datetime) -> int | None:
         """Count a hit if it fits; else the seconds until it does."""
         wait = self._wait(subject, windows, now)
@@ -209,7 +274,9 @@ class LiveState:
 
     def hit(self, subject: str, windows: Sequence[Window], at: datetime) -> None:
         """Count a hit."""
-        hits = self.hits.setdefault(subject, Hits())
+        hits = self.hits.get(subject)
+        if hits is None:
+            hits = self.hits[subject] = Hits()
         hits.span = max(hits.span, longest(windows))
         hits.forget(at)
         hits.times.append(at)
@@ -227,10 +294,19 @@ class LiveState:
         """Queue a job in its lane."""
         key = (job.session, job.launch)
         self._jobs[key] = _Job(job)
-        self._queue(job.lane, job.due_at, key)
+        self._queue(key, job)
 
-    def _queue(self, lane: str, at: datetime, key: Key) -> None:
-        heappush(self._lanes.setdefault(lane, []), (at, next(self._order), key))
+    def _queue(self, key: Key, job: Job) -> None:
+        lane = self._lanes.get(job.lane)
+        if lane is None:
+            lane = self._lanes[job.lane] = _Lane()
+        lane.leased.pop(key, None)
+        heappush(lane.waiting, (job.due_at, next(self._order), key))
+
+    def _drop_job(self, key: Key) -> None:
+        known = self._jobs.pop(key, None)
+        if known is not None and known.job.lane in self._lanes:
+            self._lanes[known.job.lane].leased.pop(key, None)
 
     def _holds(self, claim: Claim) -> bool:
         known = self._jobs.get((claim.job.session, claim.job.launch))
@@ -239,53 +315,55 @@ class LiveState:
     def claim(self, lane: str, limit: int, lease_s: float, now: datetime) -> list[Claim]:
         """Lease due jobs of a lane."""
         claims: list[Claim] = []
-        while len(claims) < limit and self._first(lane) <= now:
-            _, _, key = heappop(self._lanes[lane])
+        queue = self._lanes.get(lane)
+        leased_until = now + timedelta(seconds=lease_s)
+        while queue is not None and len(claims) < limit and self._first(queue) <= now:
+            key, lent = queue.take()
             known = self._jobs[key]
             if known.job.expires_at <= now:
                 del self._jobs[key]
                 continue
+            if lent:
+                known.job = replace(known.job, doubtful=True)
             known.fence = next(self._fences)
-            known.leased_until = now + timedelta(seconds=lease_s)
-            self._queue(lane, known.leased_until, key)
+            queue.lease(key, leased_until)
             claims.append(Claim(job=known.job, fence=known.fence))
         return claims
 
-    def _first(self, lane: str) -> datetime:
-        """When the first job of a lane is due; entries that lost their meaning are dropped."""
-        heap = self._lanes.get(lane, [])
-        while heap:
-            at, _, key = heap[0]
+    def _first(self, lane: "_Lane") -> datetime:
+        """When the first job of a lane may be claimed; entries without a job are dropped."""
+        while lane.waiting:
+            at, _, key = lane.waiting[0]
             known = self._jobs.get(key)
-            if known is not None and at == (known.leased_until or known.job.due_at):
-                return at
-            heappop(heap)
-        self._lanes.pop(lane, None)
-        return NEVER
+            if known is not None and known.job.due_at == at and key not in lane.leased:
+                break
+            heappop(lane.waiting)
+        return lane.first()
 
     def lanes(self) -> Mapping[str, datetime]:
         """When each lane has something to do."""
-        firsts = {lane: self._first(lane) for lane in list(self._lanes)}
-        return {lane: at for lane, at in firsts.items() if at is not NEVER}
+        firsts = {name: self._first(lane) for name, lane in self._lanes.items()}
+        for name in [name for name, at in firsts.items() if at is NEVER]:
+            del self._lanes[name], firsts[name]
+        return firsts
 
     def extend(self, claims: Iterable[Claim], lease_s: float, now: datetime) -> None:
         """Lengthen leases that are still held."""
+        leased_until = now + timedelta(seconds=lease_s)
         for claim in claims:
             if self._holds(claim):
-                known = self._jobs[claim.job.session, claim.job.launch]
-                known.leased_until = now + timedelta(seconds=lease_s)
-                self._queue(
-                    claim.job.lane, known.leased_until, (claim.job.session, claim.job.launch)
-                )
+                key = (claim.job.session, claim.job.launch)
+                self._lanes[claim.job.lane].lease(key, leased_until)
 
-    def release(self, claim: Claim, due_at: datetime) -> None:
-        """Put a job back, one try older."""
+    def release(self, claim: Claim, due_at: datetime) -> bool:
+        """Put a job back, one try older; ``False`` if the claim is stale."""
         if not self._holds(claim):
-            return
+            return False
         key = (claim.job.session, claim.job.launch)
         job = replace(claim.job, due_at=due_at, tries=claim.job.tries + 1)
         self._jobs[key] = _Job(job, fence=next(self._fences))
-        self._queue(job.lane, due_at, key)
+        self._queue(key, job)
+        return True
 
     # --- memory of answers, and forgetting ----------------------------------------
 
@@ -310,13 +388,19 @@ class LiveState:
         while purged.subjects < PURGED_AT_ONCE and self._stale and self._stale[0][0] <= now:
             purged.subjects += 1
             self._forget_hits(heappop(self._stale)[1], now)
-        while self._expiring and self._expiring[0][0] <= now:
-            _, key = heappop(self._expiring)
-            answer = self.kept.get(key)
-            if answer is not None and answer.expires_at <= now and key not in self.keys_held:
-                del self.kept[key]
-                purged.keys.append(key)
+        while len(purged.keys) < PURGED_AT_ONCE and self._expired(now, purged):
+            pass
         return purged
+
+    def _expired(self, now: datetime, purged: "Purged") -> bool:
+        if not self._expiring or self._expiring[0][0] > now:
+            return False
+        _, key = heappop(self._expiring)
+        answer = self.kept.get(key)
+        if answer is not None and answer.expires_at <= now and key not in self.keys_held:
+            del self.kept[key]
+            purged.keys.append(key)
+        return True
 
     def _ended(self, now: datetime, purged: "Purged") -> bool:
         if not self._ends or self._ends[0][0] > now:
@@ -350,9 +434,6 @@ class LiveState:
         }
 
 
-NEVER = datetime.max.replace(tzinfo=UTC)
-
-
 def job_of(effect: PushJob) -> Job:
     """The job that an effect asks for."""
     return Job(
@@ -366,4 +447,7 @@ def job_of(effect: PushJob) -> Job:
 
 def longest(windows: Sequence[Window]) -> timedelta:
     """The longest span of some windows."""
-    return max(window.span for window in windows)
+    span = windows[0].span
+    for window in windows:
+        span = max(span, window.span)
+    return span

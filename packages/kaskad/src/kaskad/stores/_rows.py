@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kaskad.app.ports import ApiToken, Provider, Snapshot
 from kaskad.core.model import (
+    Captcha,
     Channel,
     ChannelType,
     Hours,
@@ -209,8 +210,10 @@ def _hours(value: dict[str, str]) -> Hours:
 # --- widgets ---------------------------------------------------------------------
 
 
-def widget_row(widget: Widget) -> Values:
+def widget_row(widget: Widget, sealer: Sealer) -> Values:
     """The row of a widget; its channels and test recipients have rows of their own."""
+    place = _captcha_place(widget.id, widget.tenant)
+    captcha = widget.captcha
     return {
         "id": widget.id,
         "tenant": widget.tenant,
@@ -222,7 +225,19 @@ def widget_row(widget: Widget) -> Values:
         "domain": widget.domain,
         "allowed_origins": widget.allowed_origins,
         "limits": msgspec.to_builtins(widget.limits),
+        "captcha": captcha and sealer.seal(msgspec.json.encode(captcha), place),
     }
+
+
+def _captcha_place(widget: str, tenant: str) -> Place:
+    return Place(table="widgets", column="captcha", row=widget, tenant=tenant)
+
+
+def _captcha(row: Row[Any], sealer: Sealer) -> Captcha | None:
+    if row.captcha is None:
+        return None
+    plain = _open(row.captcha, _captcha_place(row.id, row.tenant), sealer)
+    return msgspec.json.decode(plain, type=Captcha)
 
 
 def widget_channel_rows(widget: Widget) -> list[Values]:
@@ -280,6 +295,7 @@ def _widget(row: Row[Any], ordered: _Grouped, recipients: _Grouped, sealer: Seal
         allowed_origins=tuple(row.allowed_origins),
         limits=msgspec.convert(row.limits, WidgetLimits),
         test_recipients=tuple(_recipient(item, sealer) for item in recipients.get((row.id,), ())),
+        captcha=_captcha(row, sealer),
     )
 
 

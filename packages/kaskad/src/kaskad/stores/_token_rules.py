@@ -27,8 +27,6 @@ async def create(
     actor: str,
 ) -> None:
     """Insert a token; let the ``old`` one that it replaces end after the overlap."""
-    if not await transaction.tenant_exists(token.tenant):
-        raise TokenError([f'no tenant is called "{token.tenant}" yet; apply a file first'])
     inherited = old is not None and token.widgets == old.widgets
     unknown = () if inherited else _unknown_widgets(before, token)
     problems = [*unknown, *_taken_name(before, token, old)]

@@ -8,11 +8,15 @@ free, and it is taken once a batch instead of once a row.
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain, repeat
 from queue import Empty, SimpleQueue
 
 import apsw
 import structlog
+
+from kaskad.stores._progress import Progress
 
 Row = tuple[int, bytes]
 Statement = tuple[str, tuple[int, ...]]
@@ -22,6 +26,9 @@ Operation = tuple[Sequence[Row], Sequence[Statement], Done]
 
 log = structlog.get_logger()
 
+PAUSE_S = 0.002
+"""Between two batches. Under load the next one is the larger for it, and a batch costs far
+more than a row; an operation that comes after a quiet while does not wait."""
 LARGEST_BATCH = 512
 LONGEST_QUEUE = 20_000
 _LARGEST_STATEMENT = 1024
@@ -51,9 +58,15 @@ class Writer:
     that only those that fail by themselves do.
     """
 
-    def __init__(self, connection: apsw.Connection, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        connection: apsw.Connection,
+        loop: asyncio.AbstractEventLoop,
+        progress: Progress | None = None,
+    ) -> None:
         self._db = connection
         self._loop = loop
+        self._progress = progress
         self._queue: SimpleQueue[Operation | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="kaskad-writer", daemon=True)
         self._thread.start()
@@ -75,10 +88,10 @@ class Writer:
             batch = self._next_batch()
             open_for_work = batch[-1] is not None
             operations = [operation for operation in batch if operation is not None]
-            results = self._write(operations)
-            answers = [(op[2], result) for op, result in zip(operations, results, strict=True)]
+            failures = self._write(operations)
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                self._loop.call_soon_threadsafe(_deliver, answers)
+                self._loop.call_soon_threadsafe(_deliver, operations, failures)
+            time.sleep(PAUSE_S)
 
     def _next_batch(self) -> list[Operation | None]:
         batch = [self._queue.get()]
@@ -89,19 +102,23 @@ class Writer:
                 break
         return batch
 
-    def _write(self, operations: list[Operation]) -> list[BaseException | None]:
+    def _write(self, operations: list[Operation]) -> Iterable[BaseException | None]:
+        """How each operation ended."""
         failure = self._transaction(operations)
         if failure is None or len(operations) == 1 or isinstance(failure, _OF_THE_DATABASE):
-            return [failure] * len(operations)
+            return repeat(failure)
         return [self._transaction([operation]) for operation in operations]
 
     def _transaction(self, operations: list[Operation]) -> BaseException | None:
         try:
-            for sql, values in _steps(operations):
+            for sql, values in _steps(operations, self._progress):
                 self._db.execute(sql, values)
         except Exception as failure:  # whatever it was: nothing of it is stored
             self._roll_back()
             return failure
+        if self._progress is not None:
+            with contextlib.suppress(OSError):  # then an older copy may go unnoticed
+                self._progress.written()
         return None
 
     def _roll_back(self) -> None:
@@ -110,9 +127,11 @@ class Writer:
                 self._db.execute("ROLLBACK")
 
 
-def _steps(operations: list[Operation]) -> list[Step]:
+def _steps(operations: list[Operation], progress: Progress | None = None) -> list[Step]:
     """A batch as statements; of a row that is written twice, only the newest."""
     newest = {key: data for rows, _, _ in operations for key, data in rows}
+    if newest and progress is not None:
+        newest.update((progress.row(),))
     steps = _puts(list(newest.items()))
     steps += [step for _, statements, _ in operations for step in statements]
     return steps if len(steps) <= 1 else [("BEGIN IMMEDIATE", ()), *steps, ("COMMIT", ())]
@@ -127,10 +146,19 @@ def _puts(rows: list[Row]) -> list[Step]:
     steps: list[Step] = []
     for start in range(0, len(rows), _LARGEST_STATEMENT):
         part = rows[start : start + _LARGEST_STATEMENT]
-        size = 1 << (len(part) - 1).bit_length()
+        size = _size(len(part))
         part += part[-1:] * (size - len(part))
-        steps.append((_upsert(size), tuple(value for row in part for value in row)))
+        steps.append((_upsert(size), tuple(chain.from_iterable(part))))
     return steps
+
+
+_STEPS = ((16, 1), (64, 4), (256, 16), (_LARGEST_STATEMENT, 64))
+
+
+def _size(rows: int) -> int:
+    """The size of the statement for so many rows: some 50 there are, and few rows are filled in."""
+    step = next(step for most, step in _STEPS if rows <= most)
+    return -(-rows // step) * step
 
 
 _UPSERTS: dict[int, str] = {}
@@ -146,9 +174,9 @@ def _upsert(size: int) -> str:
     return _UPSERTS[size]
 
 
-def _deliver(answers: list[tuple[Done, BaseException | None]]) -> None:
-    for done, result in answers:
+def _deliver(operations: list[Operation], failures: Iterable[BaseException | None]) -> None:
+    for (_, _, done), failure in zip(operations, failures, strict=False):
         try:
-            done(result)
+            done(failure)
         except Exception:
             log.exception("after a write")

@@ -98,7 +98,8 @@ class Transaction:
         await self._insert(tables.templates, *_rows.template_rows(channel, tenant))
 
     async def _put_widget(self, widget: Widget, *, exists: bool) -> None:
-        await self._upsert(tables.widgets, _rows.widget_row(widget), ("id",), exists=exists)
+        row = _rows.widget_row(widget, self.sealer)
+        await self._upsert(tables.widgets, row, ("id",), exists=exists)
         await self._delete(tables.widget_channels, widget=widget.id)
         await self._insert(tables.widget_channels, *_rows.widget_channel_rows(widget))
         await self._delete(tables.test_recipients, widget=widget.id)

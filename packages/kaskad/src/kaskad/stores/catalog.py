@@ -1,27 +1,34 @@
 """The catalogue: what is configured, kept in SQL, read from memory."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Self
 
 import msgspec
 import structlog
-from sqlalchemy import insert, or_, update
+from sqlalchemy import insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kaskad.app import tokens as token_format
 from kaskad.app.ports import ApiToken, Clock, Entropy, Snapshot
 from kaskad.config import Declared
 from kaskad.stores import _rows, _token_rules, tables
-from kaskad.stores._database import CatalogError, Database, explained, open_database
+from kaskad.stores._database import (
+    CatalogError,
+    Database,
+    UnknownTenantError,
+    explained,
+    open_database,
+)
 from kaskad.stores._differences import Difference
 from kaskad.stores._plan import plan
 from kaskad.stores._token_rules import TokenError
 from kaskad.stores._writes import Transaction
 from kaskad.stores.sealed import Sealer, SealError
 
-__all__ = ["CatalogError", "Difference", "SqlCatalog", "TokenError"]
+__all__ = ["CatalogError", "Difference", "SqlCatalog", "TokenError", "UnknownTenantError"]
 
 BUSY_TIMEOUT_S = 5.0
 POLL_S = 0.25
@@ -47,6 +54,7 @@ class SqlCatalog:
         self._snapshot = Snapshot(revision=-1)
         self._listeners: list[Listener] = []
         self._reloading = asyncio.Lock()
+        self._closing = asyncio.Event()
         self._watcher: asyncio.Task[None] | None = None
         self._held: AsyncConnection | None = None
 
@@ -85,8 +93,8 @@ class SqlCatalog:
     async def close(self) -> None:
         """Stop watching and let go of the database. May be called twice."""
         if self._watcher is not None:
-            self._watcher.cancel()
-            await asyncio.gather(self._watcher, return_exceptions=True)
+            self._closing.set()
+            await self._watcher
             self._watcher = None
         if self._held is not None:
             await self._held.close()
@@ -136,9 +144,12 @@ class SqlCatalog:
                 _log.exception("catalog_listener_failed")
 
     async def _watch(self, held: AsyncConnection, poll_s: float) -> None:
-        """Refresh whenever somebody else has written; failures are logged once in a row."""
+        """Refresh whenever somebody else has written; failures are logged once in a row.
+
+        It ends between two looks: a query that is cancelled leaves its connection unfinished.
+        """
         seen, failing = -1, False
-        while True:
+        while not self._closing.is_set():
             try:
                 version = await self._data_version(held)
                 if version != seen:
@@ -149,7 +160,8 @@ class SqlCatalog:
                 if not failing:
                     _log.warning("catalog_reload_failed", problem=str(error))
                 failing = True
-            await asyncio.sleep(poll_s)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), poll_s)
 
     async def _data_version(self, held: AsyncConnection) -> int:
         with explained(self._database.path):
@@ -211,8 +223,9 @@ class SqlCatalog:
 
         Without ``widgets`` it may use those of the token that it ``replaces``,
         or all of its tenant's when there is none. The replaced token ends
-        after the overlap. Raises :class:`TokenError`.
+        after the overlap. Raises :class:`TokenError` or :class:`UnknownTenantError`.
         """
+        await self.require_tenant(tenant)
         plaintext = token_format.make(self._entropy.token(token_format.RANDOM_BYTES))
         async with self._database.writing() as connection:
             before = await self._load(connection)
@@ -234,18 +247,33 @@ class SqlCatalog:
     async def revoke_token(self, tenant: str, name: str, *, actor: str = "cli") -> None:
         """End, at once, every token in force that has this name or id.
 
-        Raises :class:`TokenError` when there is none.
+        Raises :class:`TokenError` when there is none, or :class:`UnknownTenantError`.
         """
+        await self.require_tenant(tenant)
         async with self._database.writing() as connection:
             before = await self._load(connection)
             await _token_rules.revoke(self._transaction(connection), before, tenant, name, actor)
         await self.refresh()
 
     async def list_tokens(self, tenant: str) -> list[ApiToken]:
-        """Every token of the tenant as the database has it now, the oldest first."""
+        """Every token of the tenant as the database has it now, the oldest first.
+
+        Raises :class:`UnknownTenantError`.
+        """
+        await self.require_tenant(tenant)
         async with self._database.reading() as connection:
             snapshot = await self._load(connection)
         return _token_rules.of(snapshot, tenant)
+
+    # --- tenants -----------------------------------------------------------------
+
+    async def require_tenant(self, tenant: str) -> None:
+        """Raise :class:`UnknownTenantError` unless something was applied for the tenant."""
+        async with self._database.reading() as connection:
+            query = select(tables.tenants.c.id).order_by(tables.tenants.c.id)
+            known = (await connection.execute(query)).scalars().all()
+        if tenant not in known:
+            raise UnknownTenantError(self._database.path, tenant, known)
 
     def _transaction(self, connection: AsyncConnection) -> Transaction:
         return Transaction(connection, self._sealer, self._entropy, self._clock.now())

@@ -6,52 +6,68 @@ ever shown: a session with a write under way is read when that has ended.
 """
 
 import asyncio
-import contextlib
 import fcntl
+import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, Self, cast
 
 import apsw
 import msgspec
+import structlog
 
 from kaskad.app.ports import (
     Change,
     Committed,
+    DeadLetter,
     Remembered,
     StoreUnavailableError,
+    Timebase,
     Verdict,
 )
 from kaskad.core.limits import DAY, HOUR, MINUTE, Window
 from kaskad.core.model import Session
-from kaskad.core.session import pending_job
+from kaskad.core.session import close_restored, pending_job
 from kaskad.stores._embedded import EmbeddedStore
+from kaskad.stores._keys import (
+    ANSWER,
+    BEAT,
+    FIRST_HIT,
+    LARGEST_NUMBER,
+    LETTER,
+    NUMBER_BITS,
+    PROGRESS_KEY,
+    SESSION,
+    TIMEBASE_KEY,
+    all_of,
+    key_of,
+)
 from kaskad.stores._live import Reservation, job_of, longest
+from kaskad.stores._progress import Progress
+from kaskad.stores._timebase import carry_over
 from kaskad.stores._writer import SCHEMA, Done, Row, Statement, Writer, WriterFullError
 
+log = structlog.get_logger()
+
 APPLICATION_ID = 0x6B61736B  # "kask"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _DROP = "DELETE FROM records WHERE key = ?"
 _DROP_RANGE = "DELETE FROM records WHERE key BETWEEN ? AND ?"
 
-# The kind of a record is in the high bits of its key, its number in the low ones:
-# sessions that were begun together lie together.
-_NUMBER_BITS = 48
-_SESSION, _ANSWER, _BEAT, _FIRST_HIT = 1, 2, 3, 16
 _SPANS = (MINUTE, HOUR, DAY)
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_session = msgspec.msgpack.Decoder(Session).decode
 _decode_answer = msgspec.msgpack.Decoder(Remembered).decode
 
+_decode_letter = msgspec.msgpack.Decoder(DeadLetter).decode
 _decode_hit = msgspec.msgpack.Decoder(tuple[str, datetime]).decode
 
-_ALL_SESSIONS = (_SESSION << _NUMBER_BITS, ((_SESSION + 1) << _NUMBER_BITS) - 1)
-_LARGEST_NUMBER = (1 << _NUMBER_BITS) - 1
+_COMMITTED = Committed()
 _A_SECOND = timedelta(seconds=1)
 _CLOCK_SET_BACK = timedelta(seconds=30)
 
@@ -67,99 +83,143 @@ class ForeignFileError(Exception):
 class SqliteStore(EmbeddedStore):
     """:class:`kaskad.app.ports.Store` on one file of which this process is the owner."""
 
-    def __init__(self, now: Callable[[], datetime], path: Path, lock: IO[bytes]) -> None:
+    def __init__(
+        self,
+        now: Callable[[], datetime],
+        path: Path,
+        lock: IO[bytes],
+        timebase: Timebase | None = None,
+    ) -> None:
         super().__init__(now)
         self._now = now
         self._path = path
         self._lock = lock
         self._numbers: dict[str, int] = {}
-        self._writing: dict[str, asyncio.Future[BaseException | None]] = {}
+        self._writing: dict[str, list[asyncio.Future[None]]] = {}
         self._answers: dict[bytes, int] = {}
         self._next: dict[int, int] = {}
         self._hit_marks: dict[int, deque[tuple[datetime, int]]] = {}
         self._unforgotten: list[Statement] = []
         self._db = _connect(path)
-        self._load()
-        self._writer = Writer(self._db, asyncio.get_running_loop())
+        if timebase is not None:
+            carry_over(self._db, TIMEBASE_KEY, timebase)
+        progress = self._load()
+        self._writer = Writer(self._db, asyncio.get_running_loop(), progress)
 
     @classmethod
-    async def open(cls, path: Path, now: Callable[[], datetime]) -> Self:
+    async def open(
+        cls, path: Path, now: Callable[[], datetime], timebase: Timebase | None = None
+    ) -> Self:
         """Take the file, make it if need be, and read what is live.
 
+        With a ``timebase`` the file follows the system's clock from run to run.
         Raises :class:`StoreInUseError`, :class:`ForeignFileError` or :class:`OSError`.
         """
         lock = _take_lock(path)
         try:
-            return cls(now, path, lock)
+            return cls(now, path, lock, timebase)
+        except (apsw.Error, msgspec.MsgspecError) as failure:  # it is damaged inside
+            lock.close()
+            raise OSError(f"{path} cannot be read: {failure}") from failure
         except BaseException:
             lock.close()
             raise
 
     # --- reading it back -----------------------------------------------------------
 
-    def _load(self) -> None:
+    def _close_all(self, progress: Progress) -> None:
+        """Close the sessions of an older copy: nobody knows what has been spent since."""
+        rows = self._db.execute(
+            "SELECT key, data FROM records WHERE key BETWEEN ? AND ?", all_of(SESSION)
+        )
+        closed = [
+            (key, _encode(close_restored(_decode_session(cast(bytes, data)), self._now())))
+            for key, data in rows.fetchall()
+        ]
+        with self._db:
+            self._db.executemany(
+                "INSERT OR REPLACE INTO records VALUES (?, ?)", [*closed, progress.row()]
+            )
+        progress.written()
+        log.warning(
+            "the session file is an older copy: its sessions are closed", number=len(closed)
+        )
+
+    def _load(self) -> Progress:
+        progress = Progress(self._db, PROGRESS_KEY, self._lock)
+        if progress.is_behind:
+            self._close_all(progress)
         for key, data in self._db.execute("SELECT key, data FROM records ORDER BY key"):
-            kind, number = key >> _NUMBER_BITS, key & _LARGEST_NUMBER
+            kind, number = key >> NUMBER_BITS, key & LARGEST_NUMBER
             self._next[kind] = number + 1
             match kind:
-                case _ if kind == _SESSION:
+                case _ if kind == SESSION:
                     self._load_session(number, data)
-                case _ if kind == _ANSWER:
+                case _ if kind == ANSWER:
                     answer = _decode_answer(data)
                     self._answers[answer.key] = key
                     self._live.keep(answer)
-                case _ if kind >= _FIRST_HIT:
+                case _ if kind == LETTER:
+                    self._letters.add(number, _decode_letter(data))
+                case _ if kind >= FIRST_HIT:
                     subject, at = _decode_hit(data)
                     at = min(at, self._now())
-                    window = Window(limit=0, span=_SPANS[kind - _FIRST_HIT])
+                    window = Window(limit=0, span=_SPANS[kind - FIRST_HIT])
                     self._live.hit(subject, (window,), at)
                     self._mark_hit(kind, at, number)
+        return progress
 
     def _load_session(self, number: int, data: bytes) -> None:
         session = _decode_session(data)
         if session.timeline[-1].at > self._now() + _CLOCK_SET_BACK:
             # The clock was set back while nobody ran: this session's codes would live too long.
-            self._unforgotten.append((_DROP, (_SESSION << _NUMBER_BITS | number,)))
+            self._unforgotten.append((_DROP, (key_of(SESSION, number),)))
             return
         self._numbers[session.id] = number
         self._live.put_session(session)
         for effect in pending_job(session):
-            self._live.put_job(job_of(effect))
+            self._live.put_job(msgspec.structs.replace(job_of(effect), doubtful=True))
 
     def _new_key(self, kind: int) -> int:
         number = self._next.get(kind, 1)
         self._next[kind] = number + 1
-        return kind << _NUMBER_BITS | number
+        return key_of(kind, number)
 
     # --- changing ------------------------------------------------------------------
 
     async def load(self, session_id: str) -> Session | None:
         """The session, once what is being written of it is durable."""
-        await self._settled(session_id)
+        if session_id in self._writing:
+            await self._settled(session_id)
         return self._live.sessions.get(session_id)
 
     async def _settled(self, session_id: str) -> None:
-        while (writing := self._writing.get(session_id)) is not None:
-            await asyncio.shield(writing)
+        """Wait until nothing is being written of a session."""
+        while (waiting := self._writing.get(session_id)) is not None:
+            over = asyncio.get_running_loop().create_future()
+            waiting.append(over)
+            await over
 
     async def commit(self, change: Change) -> Verdict:
         """Apply a change once it is on the disk."""
-        await self._settled(change.session.id)
+        session_id = change.session.id
+        if session_id in self._writing:
+            await self._settled(session_id)
         held = self._live.reserve(change)
         if not isinstance(held, Reservation):
             return held
-        future: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
         try:
             rows = self._rows(held)
         except BaseException:
             self._live.undo(held)
             raise
-        self._writing[change.session.id] = future
+        self._writing[session_id] = []
+        future: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
         self._submit(rows, partial(self._committed, held, rows, future))
-        failure = await asyncio.shield(future)
+        failure = await future
         if failure is not None:
             raise StoreUnavailableError(str(failure)) from failure
-        return Committed()
+        return _COMMITTED
 
     def _submit(self, rows: Sequence[Row], done: Done, drops: Sequence[Statement] = ()) -> None:
         try:
@@ -176,10 +236,10 @@ class SqliteStore(EmbeddedStore):
     ) -> None:
         """The end of a write. Runs even when whoever asked has gone meanwhile."""
         session_id = held.change.session.id
-        del self._writing[session_id]
+        waiting = self._writing.pop(session_id)
         try:
             if failure is None:
-                self._numbers[session_id] = rows[0][0] & _LARGEST_NUMBER
+                self._numbers[session_id] = rows[0][0] & LARGEST_NUMBER
                 if held.change.remember is not None:
                     self._answers[held.change.remember.key] = rows[-1][0]
                 self._live.settle(held)
@@ -188,6 +248,9 @@ class SqliteStore(EmbeddedStore):
         finally:
             if not future.done():
                 future.set_result(failure)
+            for over in waiting:
+                if not over.done():
+                    over.set_result(None)
 
     def _rows(self, held: Reservation) -> list[Row]:
         """What a change writes: its session first, an answer to remember last.
@@ -196,18 +259,18 @@ class SqliteStore(EmbeddedStore):
         """
         change = held.change
         number = self._numbers.get(change.session.id)
-        key = self._new_key(_SESSION) if number is None else _SESSION << _NUMBER_BITS | number
+        key = self._new_key(SESSION) if number is None else key_of(SESSION, number)
         rows = [(key, _encode(change.session))]
         rows += [self._hit(take.subject, take.windows, held.at) for take in held.takes]
         if change.remember is not None:
-            rows.append((self._new_key(_ANSWER), _encode(change.remember)))
+            rows.append((self._new_key(ANSWER), _encode(change.remember)))
         return rows
 
     def _hit(self, subject: str, windows: Sequence[Window], at: datetime) -> Row:
         span = longest(windows)
-        kind = _FIRST_HIT + next((i for i, known in enumerate(_SPANS) if span <= known), 2)
+        kind = FIRST_HIT + (0 if span <= MINUTE else 1 if span <= HOUR else 2)
         key = self._new_key(kind)
-        self._mark_hit(kind, at, key & _LARGEST_NUMBER)
+        self._mark_hit(kind, at, key & LARGEST_NUMBER)
         return key, _encode((subject, at))
 
     def _mark_hit(self, kind: int, at: datetime, number: int) -> None:
@@ -244,9 +307,15 @@ class SqliteStore(EmbeddedStore):
                 future.set_result(failure)
 
         self._submit(rows, done, drops)
-        failure = await asyncio.shield(future)
+        failure = await future
         if failure is not None:
             raise StoreUnavailableError(str(failure)) from failure
+
+    async def bury(self, letter: DeadLetter) -> None:
+        """Keep a letter, once it is on the disk."""
+        key = self._new_key(LETTER)
+        await self._write([(key, _encode(letter))])
+        self._letters.add(key & LARGEST_NUMBER, letter)
 
     # --- cleaning ------------------------------------------------------------------
 
@@ -254,13 +323,16 @@ class SqliteStore(EmbeddedStore):
         """Forget what no rule needs, in memory and in the file."""
         purged = self._live.purge(now)
         for session_id in purged.sessions:
-            key = _SESSION << _NUMBER_BITS | self._numbers.pop(session_id)
+            key = key_of(SESSION, self._numbers.pop(session_id))
             self._unforgotten.append((_DROP, (key,)))
         for answer in purged.keys:
             key = self._answers.pop(answer, 0)
             if key:
                 self._unforgotten.append((_DROP, (key,)))
         self._forget_hits(now)
+        forgotten = self._letters.forget(now)
+        if forgotten:
+            self._forget(LETTER, forgotten)
         if self._unforgotten:
             drops, self._unforgotten = self._unforgotten, []
             try:
@@ -272,17 +344,19 @@ class SqliteStore(EmbeddedStore):
 
     def _forget_hits(self, now: datetime) -> None:
         for kind, marks in self._hit_marks.items():
-            oldest = now - _SPANS[kind - _FIRST_HIT] - _A_SECOND
+            oldest = now - _SPANS[kind - FIRST_HIT] - _A_SECOND
             forgotten = 0
             while marks and marks[0][0] <= oldest:
                 forgotten = marks.popleft()[1]
             if forgotten:
-                base = kind << _NUMBER_BITS
-                self._unforgotten.append((_DROP_RANGE, (base, base | forgotten)))
+                self._forget(kind, forgotten)
+
+    def _forget(self, kind: int, up_to: int) -> None:
+        self._unforgotten.append((_DROP_RANGE, (key_of(kind, 0), key_of(kind, up_to))))
 
     async def check(self) -> None:
         """Write something."""
-        await self._write([(_BEAT << _NUMBER_BITS, _encode(self._now()))])
+        await self._write([(key_of(BEAT, 0), _encode(self._now()))])
 
     async def close(self) -> None:
         """Write what is queued, then let the file go."""
@@ -296,7 +370,8 @@ class SqliteStore(EmbeddedStore):
 
 def _take_lock(path: Path) -> IO[bytes]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = path.with_name(path.name + ".lock").open("ab")
+    descriptor = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    lock = os.fdopen(descriptor, "r+b", buffering=0)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as refused:
@@ -310,7 +385,7 @@ def _connect(path: Path) -> apsw.Connection:
     if not path.exists():
         path.touch(mode=0o600)  # it holds phone numbers
     try:
-        db = apsw.Connection(str(path), statementcachesize=64)
+        db = apsw.Connection(str(path), statementcachesize=96)
         _prepare(db, path)
     except apsw.NotADBError as failure:
         raise ForeignFileError(f"{path} is not a session store of kaskad") from failure
@@ -323,7 +398,8 @@ def _prepare(db: apsw.Connection, path: Path) -> None:
     db.set_busy_timeout(5000)
     db.execute("PRAGMA journal_mode = WAL").fetchall()
     db.execute("PRAGMA synchronous = FULL")
-    db.execute("PRAGMA wal_autocheckpoint = 4000").fetchall()
+    db.execute("PRAGMA wal_autocheckpoint = 1000").fetchall()
+    db.execute("PRAGMA secure_delete = ON").fetchall()  # a number goes with its session
     application = db.execute("PRAGMA application_id").fetchall()[0][0]
     version = db.execute("PRAGMA user_version").fetchall()[0][0]
     tables = db.execute("SELECT count(*) FROM sqlite_schema").fetchall()[0][0]
@@ -336,30 +412,3 @@ def _prepare(db: apsw.Connection, path: Path) -> None:
         raise ForeignFileError(f"{path} is not a session store of kaskad")
     elif version != SCHEMA_VERSION:
         raise ForeignFileError(f"{path} belongs to another version of kaskad (schema {version})")
-
-
-def read_session(path: Path, session_id: str) -> Session | None:
-    """Look a session up in the file of a store that may be running; writes nothing.
-
-    Raises :class:`ForeignFileError` or :class:`OSError`.
-    """
-    if not path.exists():
-        return None
-    try:
-        return _find_session(path, session_id)
-    except apsw.NotADBError as failure:
-        raise ForeignFileError(f"{path} is not a session store of kaskad") from failure
-    except apsw.Error as failure:
-        raise OSError(f"{path} cannot be read: {failure}") from failure
-
-
-def _find_session(path: Path, session_id: str) -> Session | None:
-    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-    likely = "SELECT data FROM records WHERE key BETWEEN ? AND ? AND instr(data, ?)"
-    with contextlib.closing(apsw.Connection(f"file:{path}?mode=ro", flags=flags)) as db:
-        db.set_busy_timeout(5000)
-        for (data,) in db.execute(likely, (*_ALL_SESSIONS, session_id.encode())):
-            session = _decode_session(data)
-            if session.id == session_id:
-                return session
-    return None

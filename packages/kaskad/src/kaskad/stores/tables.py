@@ -105,6 +105,7 @@ widgets = Table(
     Column("domain", String(255), nullable=False),
     Column("allowed_origins", JSON, nullable=False),
     Column("limits", JSON, nullable=False),
+    Column("captcha", LargeBinary, nullable=True),  # sealed
 )
 
 widget_channels = Table(

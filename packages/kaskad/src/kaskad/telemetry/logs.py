@@ -1,10 +1,11 @@
 """Structured logs, one line an event; phone numbers that slip in are masked."""
 
+import contextlib
 import logging
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -12,7 +13,7 @@ from kaskad.core.recipients import mask
 
 _NUMBER = re.compile(
     r"(?:\+|%2[Bb])\d(?:[ ()-]{0,2}\d){7,14}(?!\d)"  # with a plus, however it is written
-    r"|(?<![\w.+-])\d{10,15}(?![\w.-])"  # or bare, as providers quote them
+    r"|(?<![\w+-])(?<!\d\.)\d{10,15}(?!\w|[.-]\w)"  # or bare, as providers quote them
 )
 
 
@@ -22,6 +23,7 @@ def configure(*, level: str, form: str) -> None:
     ``auto`` is for people on a terminal and JSON elsewhere.
     """
     on_terminal = sys.stderr.isatty()
+    stream = cast(TextIO, Lenient(sys.stderr))
     renderer: Any = structlog.processors.JSONRenderer(ensure_ascii=False)
     if form == "console" or (form == "auto" and on_terminal):
         renderer = structlog.dev.ConsoleRenderer(colors=on_terminal)
@@ -35,16 +37,40 @@ def configure(*, level: str, form: str) -> None:
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=True,
     )
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter)
     logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING), force=True)
+
+
+_TROUBLES = (OSError, ValueError)  # full or broken; closed
+
+
+class Lenient:
+    """A stream whose troubles are nobody's: a line that cannot be written is not worth a call.
+
+    The log is often on the very disk whose being full it tells of.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write it if that is possible now."""
+        with contextlib.suppress(*_TROUBLES):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Let it out if that is possible now."""
+        with contextlib.suppress(*_TROUBLES):
+            self._stream.flush()
 
 
 def mask_numbers(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

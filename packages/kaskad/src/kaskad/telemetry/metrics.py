@@ -24,6 +24,7 @@ from kaskad.core.errors import KaskadError
 from kaskad.core.inputs import CheckCode, Input
 from kaskad.core.model import Session, State
 
+_STATUSES = {status: str(status) for status in range(100, 600)}
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 Labels = tuple[str, ...]
@@ -49,9 +50,9 @@ class Count:
 
 
 class Durations:
-    """How long something took, by one label."""
+    """How long something took, by one label or none."""
 
-    def __init__(self, name: str, what: str, label: str) -> None:
+    def __init__(self, name: str, what: str, label: str = "") -> None:
         self.name, self.what, self.label = name, what, label
         self.buckets: dict[str, list[int]] = {}
         self.sums: dict[str, float] = defaultdict(float)
@@ -66,9 +67,11 @@ class Durations:
 
     def metric(self) -> Metric:
         """As Prometheus sees it."""
-        family = HistogramMetricFamily(f"kaskad_{self.name}", self.what, labels=[self.label])
+        labels = [self.label] if self.label else []
+        family = HistogramMetricFamily(f"kaskad_{self.name}", self.what, labels=labels)
         for label, buckets in self.buckets.items():
-            family.add_metric([label], list(_cumulated(buckets)), self.sums[label])
+            values = [label] if self.label else []
+            family.add_metric(values, list(_cumulated(buckets)), self.sums[label])
         return family
 
 
@@ -89,10 +92,14 @@ class Metrics(Collector):
         self._confirmed = Count("confirmed", "Sessions confirmed", "type")
         self._completed = Count("completed", "Verdicts collected", "widget")
         self._handed = Count("handovers", "Answers of providers", "provider", "outcome")
+        self._letters = Count("dead_letters", "Messages not sent by our fault", "provider")
+        self._captchas = Count("captchas", "Tokens of captchas judged", "provider", "finding")
         self._requests = Count("requests", "Calls answered", "call", "status")
         self._delay = Durations("handover_seconds", "From due to the answer", "provider")
         self._duration = Durations("request_seconds", "Time to answer a call", "call")
+        self._lag = Durations("event_loop_lag_seconds", "How late the event loop was")
         self._held = 0
+        self._resting: dict[str, bool] = {}
         self._sizes: Callable[[], Mapping[str, int]] = dict
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
@@ -109,8 +116,16 @@ class Metrics(Collector):
             if isinstance(figure, Count | Durations):
                 yield figure.metric()
         yield GaugeMetricFamily("kaskad_held_polls", "Calls held now", value=self._held)
+        yield self._rests()
         for kind, size in self._sizes().items():
             yield GaugeMetricFamily(f"kaskad_store_{kind}", f"Records: {kind}", value=size)
+
+    def _rests(self) -> Metric:
+        what = "Whether a provider rests"
+        family = GaugeMetricFamily("kaskad_provider_resting", what, labels=["provider"])
+        for lane, rests in self._resting.items():
+            family.add_metric([lane], int(rests))
+        return family
 
     def started(self, session: Session) -> None:
         """A session has begun."""
@@ -139,14 +154,34 @@ class Metrics(Collector):
         self._handed.add(lane, outcome)
         self._delay.add(lane, max(0.0, seconds))
 
+    def passed_over(self, lane: str) -> None:
+        """A message was not handed to a provider that rests."""
+        self._handed.add(lane, "resting")
+
+    def resting(self, lane: str, *, begins: bool) -> None:
+        """A provider begins to rest, or is back."""
+        self._resting[lane] = begins
+
+    def dead_letter(self, lane: str) -> None:
+        """A job could not be carried out."""
+        self._letters.add(lane)
+
     def answered(self, call: str, status: int, seconds: float) -> None:
         """A call was answered."""
-        self._requests.add(call, str(status))
+        self._requests.add(call, _STATUSES.get(status) or str(status))
         self._duration.add(call, seconds)
+
+    def judged(self, provider: str, finding: str) -> None:
+        """A captcha's token was judged."""
+        self._captchas.add(provider, finding)
 
     def held(self, change: int) -> None:
         """So many more, or fewer, calls are held."""
         self._held += change
+
+    def lagged(self, seconds: float) -> None:
+        """The event loop was so late."""
+        self._lag.add("", seconds)
 
     def render(self) -> bytes:
         """The figures as text."""

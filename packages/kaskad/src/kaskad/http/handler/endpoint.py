@@ -8,9 +8,11 @@ import msgspec
 import structlog
 
 from kaskad.app.callers import Callers
+from kaskad.app.pages import Page
 from kaskad.app.polling import ClientLeft
-from kaskad.app.ports import ApiToken, Clock, Entropy, StoreUnavailableError, Telemetry
-from kaskad.app.verification import ChannelAnswer, Idempotency, SendWish, Verifications
+from kaskad.app.ports import Clock, Entropy, StoreUnavailableError, Telemetry
+from kaskad.app.repeating import Idempotency
+from kaskad.app.verification import Caller, ChannelAnswer, SendWish, Verifications
 from kaskad.core import errors
 from kaskad.core.view import View
 from kaskad.http.exchange import (
@@ -19,11 +21,9 @@ from kaskad.http.exchange import (
     Reply,
     Scope,
     Send,
-    answer,
     decode_json,
     error_reply,
     json_reply,
-    request_id_of,
 )
 from kaskad.http.handler import wire
 from kaskad.http.handler.events import EventStream
@@ -39,7 +39,10 @@ _SUCCESS: Final = {
     False: msgspec.json.encode(wire.SuccessResponse(success=False)),
 }
 
-Handle = Callable[[Call, ApiToken, str], Awaitable[Reply]]
+PAGE: Final = "kaskad.page"
+"""Where the page's endpoints put a request's :class:`~kaskad.app.pages.Page` in the scope."""
+
+Handle = Callable[[Call, Caller, str], Awaitable[Reply]]
 
 
 class Handler:
@@ -53,15 +56,18 @@ class Handler:
         clock: Clock,
         entropy: Entropy,
         telemetry: Telemetry,
+        request_timeout_s: float,
     ) -> None:
         self._verifications = verifications
         self._callers = callers
         self._clock = clock
         self._entropy = entropy
         self._telemetry = telemetry
+        self._body_within_s = request_timeout_s
         self._stream = EventStream(verifications, clock)
         self._handles: dict[str, Handle] = {
             "getWidget": self._get_widget,
+            "getChallenge": self._get_challenge,
             "send": self._send,
             "getChannel": self._get_channel,
             "getStatus": self._get_status,
@@ -76,7 +82,7 @@ class Handler:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         began = self._clock.now()
-        call = Call(scope, receive, request_id_of(scope, self.new_request_id))
+        call = Call(scope, receive, self.new_request_id)
         found = match(scope["raw_path"])
         route = found[0].get(scope["method"]) if found else None
         name, status = route.name if route else "none", 0
@@ -119,7 +125,10 @@ class Handler:
         reply = await self._handles[route.name](call, caller, name)
         return await _answered(send, reply, call)
 
-    def _caller(self, call: Call) -> ApiToken:
+    def _caller(self, call: Call) -> Caller:
+        page: Page | None = call.scope.get(PAGE)
+        if page is not None:
+            return page
         scheme, _, token = (call.header(b"authorization") or "").partition(" ")
         caller = self._callers.identify(token.strip()) if scheme.lower() == "bearer" else None
         if caller is None:
@@ -128,32 +137,34 @@ class Handler:
 
     # --- the calls -------------------------------------------------------------------
 
-    async def _get_widget(self, call: Call, caller: ApiToken, widget_id: str) -> Reply:
+    async def _get_widget(self, call: Call, caller: Caller, widget_id: str) -> Reply:
+        user_ip = call.query().get("userIp")
         widget = await self._verifications.widget(caller, widget_id)
-        return json_reply(200, wire.widget_body(widget))
+        required = await self._verifications.captcha_is_required(caller, widget, user_ip)
+        return json_reply(200, wire.widget_body(widget, captcha_is_required=required))
 
-    async def _send(self, call: Call, caller: ApiToken, _: str) -> Reply:
-        raw = await call.body()
-        body: wire.SendRequest = decode_json(raw, wire.SendRequest, call.header(b"content-type"))
-        wish = SendWish(
-            widget_id=body.widgetId,
-            recipient=body.recipient,
-            user_ip=body.userIp,
-            locale=body.locale,
-        )
-        key = _idempotency(call, "send", body)
+    async def _get_challenge(self, _: Call, caller: Caller, widget_id: str) -> Reply:
+        return json_reply(200, await self._verifications.challenge(caller, widget_id))
+
+    async def _send(self, call: Call, caller: Caller, _: str) -> Reply:
+        raw = await call.body(self._body_within_s)
+        wish = _wished(raw, caller, call.header(b"content-type"))
+        # Between two tries a phone changes its network, and a captcha is solved anew.
+        key = _idempotency(call, "send", (wish.widget_id, wish.recipient, wish.locale))
         sent = await self._verifications.send(caller, wish, key)
         response = wire.SendResponse(requestId=sent.request_id, recipient=sent.recipient)
         return json_reply(201, response)
 
-    async def _get_channel(self, call: Call, caller: ApiToken, request_id: str) -> Reply:
+    async def _get_channel(self, call: Call, caller: Caller, request_id: str) -> Reply:
         found = await self._verifications.channel(caller, request_id)
         return self._channel_reply(found, call)
 
-    async def _poll_channel(self, call: Call, caller: ApiToken, request_id: str, send: Send) -> int:
+    async def _poll_channel(self, call: Call, caller: Caller, request_id: str, send: Send) -> int:
         since = _since(call.query())
         found = await self._verifications.poll_channel(caller, request_id, since, call.departed)
         status = await _answered(send, self._channel_reply(found, call), call)
+        if call.gone:
+            raise ClientLeft
         await self._verifications.delivered(found)
         return status
 
@@ -165,39 +176,37 @@ class Handler:
         refusal = error_reply(found.view(), english=call.english)
         return msgspec.structs.replace(refusal, headers=(*refusal.headers, etag))
 
-    async def _get_status(self, call: Call, caller: ApiToken, request_id: str) -> Reply:
-        query = call.query()
-        recipient, since = query.get("recipient"), _since(query)
+    async def _get_status(self, call: Call, caller: Caller, request_id: str) -> Reply:
+        recipient, since = _asked(call)
         return _success(200, await self._verifications.status(caller, request_id, recipient, since))
 
-    async def _poll_status(self, call: Call, caller: ApiToken, request_id: str) -> Reply:
-        query = call.query()
-        recipient, since = query.get("recipient"), _since(query)
+    async def _poll_status(self, call: Call, caller: Caller, request_id: str) -> Reply:
+        recipient, since = _asked(call)
         proven = await self._verifications.poll_status(
             caller, request_id, recipient, since, call.departed
         )
         return _success(200, proven)
 
-    async def _check_code(self, call: Call, caller: ApiToken, request_id: str) -> Reply:
-        raw = await call.body()
+    async def _check_code(self, call: Call, caller: Caller, request_id: str) -> Reply:
+        raw = await call.body(self._body_within_s)
         body: wire.CheckCodeRequest = decode_json(
             raw, wire.CheckCodeRequest, call.header(b"content-type")
         )
         return _success(201, await self._verifications.check_code(caller, request_id, body.code))
 
-    async def _check_and_complete(self, call: Call, caller: ApiToken, request_id: str) -> Reply:
+    async def _check_and_complete(self, call: Call, caller: Caller, request_id: str) -> Reply:
         query = call.query()
         done = await self._verifications.check_and_complete(
             caller, request_id, query.get("recipient"), query.get("widgetId")
         )
         return _success(201, done)
 
-    async def _complete(self, call: Call, caller: ApiToken, request_id: str) -> Reply:
+    async def _complete(self, call: Call, caller: Caller, request_id: str) -> Reply:
         recipient = call.query().get("recipient")
         return _success(201, await self._verifications.complete(caller, request_id, recipient))
 
-    async def _resend(self, call: Call, caller: ApiToken, request_id: str) -> Reply:
-        raw = await call.body()
+    async def _resend(self, call: Call, caller: Caller, request_id: str) -> Reply:
+        raw = await call.body(self._body_within_s)
         body = wire.ResendRequest()
         if raw.strip():
             body = decode_json(raw, wire.ResendRequest, call.header(b"content-type"))
@@ -209,15 +218,36 @@ class Handler:
         )
         return _success(201, done)
 
-    async def _cancel(self, call: Call, caller: ApiToken, request_id: str) -> Reply:
+    async def _cancel(self, call: Call, caller: Caller, request_id: str) -> Reply:
         return _success(201, await self._verifications.cancel(caller, request_id))
+
+
+def _wished(raw: bytes, caller: Caller, content_type: str | None) -> SendWish:
+    """What the body of a send asks for. A page says little of itself; we know its address."""
+    if isinstance(caller, Page):
+        page: wire.PageSendRequest = decode_json(raw, wire.PageSendRequest, content_type)
+        return SendWish(
+            widget_id=page.widgetId,
+            recipient=page.recipient,
+            user_ip=caller.address,
+            locale=page.locale,
+            captcha_token=page.captchaToken,
+        )
+    body: wire.SendRequest = decode_json(raw, wire.SendRequest, content_type)
+    return SendWish(
+        widget_id=body.widgetId,
+        recipient=body.recipient,
+        user_ip=body.userIp,
+        locale=body.locale,
+        captcha_token=body.captchaToken,
+    )
 
 
 CLIENT_LEFT = 499
 
 
 async def _answered(send: Send, reply: Reply, call: Call) -> int:
-    await answer(send, reply, call.request_id)
+    await call.answer(send, reply)
     return reply.status
 
 
@@ -231,6 +261,11 @@ def _not_allowed(methods: list[str], *, english: bool) -> Reply:
     return msgspec.structs.replace(refusal, headers=(*refusal.headers, allow))
 
 
+def _asked(call: Call) -> tuple[str | None, int | None]:
+    query = call.query()
+    return query.get("recipient"), _since(query)
+
+
 def _since(query: dict[str, str]) -> int | None:
     text = query.get("since")
     if text is None:
@@ -240,12 +275,13 @@ def _since(query: dict[str, str]) -> int | None:
     return int(text)
 
 
-def _idempotency(call: Call, name: str, body: msgspec.Struct) -> Idempotency | None:
+def _idempotency(call: Call, name: str, asked: object) -> Idempotency | None:
+    """The caller's key, bound to what is asked for under it."""
     key = call.header(b"idempotency-key")
     if key is None:
         return None
     if not (0 < len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()):
         expected = f"1 to {LONGEST_KEY} visible ASCII characters"
         raise errors.ValidateError({"Idempotency-Key": expected})
-    fingerprint = sha256(name.encode() + b"\0" + msgspec.json.encode(body)).digest()
+    fingerprint = sha256(name.encode() + b"\0" + msgspec.json.encode(asked)).digest()
     return Idempotency(key=key, fingerprint=fingerprint)

@@ -10,8 +10,8 @@ from datetime import timedelta
 import msgspec
 
 from kaskad.app.polling import ClientLeft
-from kaskad.app.ports import ApiToken, Clock, StoreUnavailableError
-from kaskad.app.verification import ChannelAnswer, Verifications
+from kaskad.app.ports import Clock, StoreUnavailableError
+from kaskad.app.verification import Caller, ChannelAnswer, Verifications
 from kaskad.core.errors import KaskadError, LongPollingTimeoutException
 from kaskad.core.model import State
 from kaskad.core.view import View
@@ -34,7 +34,7 @@ class EventStream:
         self._clock = clock
 
     async def serve(
-        self, call: Call, caller: ApiToken, request_id: str, send: Send, *, since: int | None
+        self, call: Call, caller: Caller, request_id: str, send: Send, *, since: int | None
     ) -> int:
         """Stream until the session is over, the client leaves, or the service drains."""
         session = await self._verifications.follow(caller, request_id)
@@ -45,7 +45,7 @@ class EventStream:
         ends = self._clock.now() + timedelta(seconds=LONGEST_S)
         try:
             while self._clock.now() < ends:
-                version, final = await self._step(call, session.id, version, send)
+                version, final = await self._step(call, caller, session.id, version, send)
                 if final:
                     break
         except (ClientLeft, KaskadError, StoreUnavailableError):
@@ -64,13 +64,13 @@ class EventStream:
         await send({"type": "http.response.start", "status": OK, "headers": headers})
 
     async def _step(
-        self, call: Call, session_id: str, version: int, send: Send
+        self, call: Call, caller: Caller, session_id: str, version: int, send: Send
     ) -> tuple[int, bool]:
         """Send the next event, or a sign of life; the version sent, and whether it was the last."""
         sleepy_at = self._clock.now() + timedelta(seconds=KEEP_ALIVE_S - EARLY_S)
         try:
             found = await self._verifications.next_view(
-                session_id, version, call.departed, timeout_s=KEEP_ALIVE_S
+                caller, session_id, version, call.departed, timeout_s=KEEP_ALIVE_S
             )
         except LongPollingTimeoutException:
             await _chunk(send, b": still here\n\n")

@@ -6,6 +6,8 @@ from urllib.parse import unquote_to_bytes
 from kaskad.http.handler.routes import BASE, ROUTES, Route
 
 _BASE: Final = BASE.encode()
+_BASE_ENDS: Final = len(_BASE)
+_ENDS: Final = (b"/", b"")
 _ID: Final = "{}"
 
 
@@ -33,17 +35,19 @@ Match = tuple[dict[str, Route], str]
 
 def is_ours(raw_path: bytes) -> bool:
     """Whether a path belongs to the public API."""
-    return raw_path.startswith(_BASE) and raw_path[len(_BASE) :][:1] in {b"", b"/"}
+    return raw_path.startswith(_BASE) and raw_path[_BASE_ENDS : _BASE_ENDS + 1] in _ENDS
 
 
 def match(raw_path: bytes) -> Match | None:
     """The calls by method, and the id in the path; ``None`` when there is no such path."""
-    rest = raw_path[len(_BASE) :]
-    if rest in {b"", b"/"}:
+    rest = raw_path[_BASE_ENDS + 1 :]
+    if not rest:
         return _ROOT, ""
-    segments = rest.split(b"/")[1:]
     try:
-        parts = [unquote_to_bytes(p).decode() if b"%" in p else p.decode() for p in segments]
+        if b"%" in rest:
+            parts = [unquote_to_bytes(part).decode() for part in rest.split(b"/")]
+        else:
+            parts = rest.decode().split("/")
     except UnicodeDecodeError:
         return None
     if len(parts) == _PAIR:

@@ -12,6 +12,7 @@ from kaskad.core import errors as e
 from kaskad.http.handler import wire
 
 BASE: Final = "/api/n/otp-handler"
+PAGE_BASE: Final = "/sdk"
 
 _ALWAYS: Final = (
     e.ValidateError,
@@ -51,17 +52,29 @@ class Route(NamedTuple):
     query: tuple[Parameter, ...] = ()
     etag: bool = False
     idempotent: bool = False
+    for_pages: bool = True
 
     @property
     def all_errors(self) -> tuple[type[e.KaskadError], ...]:
         """What the call may answer besides its success."""
         return (*self.errors, *_ALWAYS)
 
+    @property
+    def page_body(self) -> type[msgspec.Struct] | None:
+        """The body as pages may send it."""
+        return wire.PageSendRequest if self.body is wire.SendRequest else self.body
+
+    @property
+    def page_errors(self) -> tuple[type[e.KaskadError], ...]:
+        """The same for a page, which has no token that could be wrong."""
+        return tuple(error for error in self.all_errors if error is not e.UnauthorizedException)
+
 
 _RECIPIENT = Parameter("recipient", True, "The number that the session verifies, in any form")
 _MAYBE_RECIPIENT = _RECIPIENT._replace(required=False)
 _SINCE = Parameter("since", False, "The view version (ETag) that the caller has drawn")
 _WIDGET = Parameter("widgetId", False, "The widget that the session must belong to")
+_USER_IP = Parameter("userIp", False, "The person's address; not read from pages")
 
 ROUTES: Final[tuple[Route, ...]] = (
     Route(
@@ -72,6 +85,16 @@ ROUTES: Final[tuple[Route, ...]] = (
         summary="What a page needs to know of a widget",
         answer=wire.WidgetResponse,
         errors=(e.ForbiddenException, e.WidgetNotFoundException),
+        query=(_USER_IP,),
+    ),
+    Route(
+        name="getChallenge",
+        method="GET",
+        path="/widget/{widgetId}/challenge",
+        status=200,
+        summary="A new challenge for the page, if the widget has a captcha of our own",
+        answer=wire.ChallengeResponse,
+        errors=(e.ForbiddenException, e.WidgetNotFoundException, e.NotFoundException),
     ),
     Route(
         name="send",
@@ -169,6 +192,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         answer=wire.SuccessResponse,
         errors=(*_OVER, *_SESSION, e.PhoneNumberMismatchException),
         query=(_RECIPIENT, _WIDGET),
+        for_pages=False,
     ),
     Route(
         name="complete",
@@ -179,6 +203,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         answer=wire.SuccessResponse,
         errors=_SESSION,
         query=(_MAYBE_RECIPIENT,),
+        for_pages=False,
     ),
     Route(
         name="resend",

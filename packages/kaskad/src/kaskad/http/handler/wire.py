@@ -5,26 +5,43 @@ from typing import Annotated
 
 import msgspec
 
-from kaskad.core.model import ChannelType, CodeType, Widget
+from kaskad.core import model
+from kaskad.core.model import CaptchaProvider, ChannelType, CodeType, Widget
 from kaskad.core.view import View
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+
+
+END = r"$(?!\n)"
+"""In Python alone a ``$`` lets a line break follow."""
+
+Number = Annotated[str, msgspec.Meta(max_length=256)]
+CaptchaToken = Annotated[str, msgspec.Meta(max_length=8192)]
+Locale = Annotated[
+    str, msgspec.Meta(max_length=35, pattern=f"^[A-Za-z]{{2,8}}([-_][A-Za-z0-9]{{1,8}})*{END}")
+]
+
+
+class PageSendRequest(msgspec.Struct, kw_only=True):
+    """What a page may ask for; whatever else it sends is not read."""
+
+    widgetId: str
+    recipient: Number
+    captchaToken: CaptchaToken | None = None
+    locale: Locale | None = None
 
 
 class SendRequest(msgspec.Struct, kw_only=True):
     """Whom to verify with which widget."""
 
     widgetId: str
-    recipient: Annotated[str, msgspec.Meta(max_length=256)]
+    recipient: Number
     userIp: str | None = None
-    captchaToken: Annotated[str, msgspec.Meta(max_length=8192)] | None = None
-    locale: (
-        Annotated[
-            str, msgspec.Meta(max_length=35, pattern="^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*$")
-        ]
-        | None
+    captchaToken: CaptchaToken | None = None
+    locale: Locale | None = None
+    email: (
+        Annotated[str, msgspec.Meta(max_length=254, pattern=f"^[^@\\s]+@[^@\\s]+{END}")] | None
     ) = None
-    email: Annotated[str, msgspec.Meta(max_length=254, pattern="^[^@\\s]+@[^@\\s]+$")] | None = None
 
 
 class SendResponse(msgspec.Struct, kw_only=True):
@@ -59,6 +76,21 @@ class WidgetResponse(msgspec.Struct, kw_only=True):
     isActive: bool
     name: str
     captchaIsRequired: bool
+    captchaProvider: CaptchaProvider | msgspec.UnsetType = msgspec.UNSET
+    captchaSiteKey: str | msgspec.UnsetType = msgspec.UNSET
+    captchaVersion: int | msgspec.UnsetType = msgspec.UNSET
+    captchaAction: str | msgspec.UnsetType = msgspec.UNSET
+    captchaChallengeUrl: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class ChallengeResponse(msgspec.Struct, kw_only=True):
+    """A piece of work for Altcha in a page, in its own names."""
+
+    algorithm: str
+    challenge: str
+    maxnumber: int
+    salt: str
+    signature: str
 
 
 class CodeForm(msgspec.Struct, kw_only=True):
@@ -79,7 +111,7 @@ class Settings(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class NextMove(msgspec.Struct, kw_only=True):
-    """What a resend would do: ``restart`` this channel or start another ``channel``."""
+    """What a resend does: ``restart`` this channel or start another ``channel``."""
 
     action: str
     type: ChannelType
@@ -93,6 +125,7 @@ class Payload(msgspec.Struct, kw_only=True):
     expiresAt: datetime
     resendAt: datetime | None
     next: NextMove | None
+    another: NextMove | None
     help: str | msgspec.UnsetType = msgspec.UNSET
     callerIdMask: str | msgspec.UnsetType = msgspec.UNSET
 
@@ -125,14 +158,24 @@ class ErrorResponse(msgspec.Struct, kw_only=True):
     payload: ErrorPayload | msgspec.UnsetType = msgspec.UNSET
 
 
-def widget_body(widget: Widget) -> WidgetResponse:
-    """A widget on the wire."""
-    return WidgetResponse(
+def widget_body(widget: Widget, *, captcha_is_required: bool) -> WidgetResponse:
+    """A widget on the wire. The challenge's address is relative to that of these calls."""
+    body = WidgetResponse(
         isBlocked=widget.blocked,
         isActive=widget.active,
         name=widget.name,
-        captchaIsRequired=False,
+        captchaIsRequired=captcha_is_required,
     )
+    captcha = widget.captcha
+    if captcha is not None:
+        body.captchaProvider = captcha.provider
+        body.captchaSiteKey = captcha.site_key
+        if captcha.provider is CaptchaProvider.GOOGLE:
+            body.captchaVersion = captcha.version
+        body.captchaAction = captcha.action or msgspec.UNSET
+        if captcha.provider is CaptchaProvider.ALTCHA:
+            body.captchaChallengeUrl = f"widget/{widget.id}/challenge"
+    return body
 
 
 def channel_body(view: View, now: datetime, *, english: bool) -> ChannelResponse:
@@ -162,13 +205,17 @@ def _settings(view: View) -> Settings:
     )
 
 
+def _move(move: model.NextMove | None) -> NextMove | None:
+    return NextMove(action=move.action, type=move.type, label=move.label) if move else None
+
+
 def _payload(view: View, now: datetime, *, english: bool) -> Payload:
-    move = view.next
     payload = Payload(
         now=now,
         expiresAt=view.expires_at,
         resendAt=view.resend_at,
-        next=NextMove(action=move.action, type=move.type, label=move.label) if move else None,
+        next=_move(view.next),
+        another=_move(view.another),
     )
     texts = _HELP.get(view.type)
     if texts is not None:

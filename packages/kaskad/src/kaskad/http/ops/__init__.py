@@ -52,7 +52,10 @@ class Ops:
                 await self._store.check()
         except (StoreUnavailableError, TimeoutError):
             log.warning("not ready: the session store does not take writes")
-            return JSONResponse({"status": "unavailable", "store": "failing"}, status_code=503)
+            return _unavailable()
+        except Exception:  # whatever it is, nobody should be sent here
+            log.exception("not ready: the session store is broken")
+            return _unavailable()
         return JSONResponse({"status": "ok"})
 
     async def _figures(self, _: Request) -> Response:
@@ -60,3 +63,7 @@ class Ops:
 
     async def _description(self, _: Request) -> Response:
         return Response(self._openapi(), media_type="application/json")
+
+
+def _unavailable() -> Response:
+    return JSONResponse({"status": "unavailable", "store": "failing"}, status_code=503)

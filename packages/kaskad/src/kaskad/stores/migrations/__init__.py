@@ -1,3 +1,3 @@
 """Alembic's scripts for the catalogue. A test holds ``HEAD`` to the newest of them."""
 
-HEAD = "0001"
+HEAD = "0002"
