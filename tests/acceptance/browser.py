@@ -4,6 +4,7 @@ Set KASKAD_SCREENSHOTS to a folder to keep a picture of every step.
 """
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -18,7 +19,8 @@ from urllib.parse import quote, urlsplit
 import httpx2
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect
 
-from tests.acceptance.harness import KASKAD, free_port
+from tests.acceptance.harness import KASKAD, launch
+from tests.peers.ports import free_port
 
 FLAGS = [
     "--headless",
@@ -32,6 +34,11 @@ FLAGS = [
 ]
 SAME_SITE_SCHEMES = {"http", "https", "ws", "wss"}
 PICTURES = os.environ.get("KASKAD_SCREENSHOTS", "")
+# The machine may stand still for a while: only what never happens is a failure.
+PATIENCE_MS = 30_000
+STARTS_WITHIN_S = 90
+ENDS_WITHIN_S = 30
+expect.set_options(timeout=PATIENCE_MS)
 # A held poll that nothing happened to.
 ALWAYS_EXPECTED = {408}
 
@@ -73,9 +80,8 @@ class Demo:
 
     def start(self) -> Self:
         command = [KASKAD, "demo", "--dir", str(self.folder), "--port", str(self.port)]
-        with (self.folder / "output.log").open("a") as log:
-            self.process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log)
-        ends = time.monotonic() + 20
+        self.process = launch(command, self.folder, self.folder / "output.log")
+        ends = time.monotonic() + STARTS_WITHIN_S
         while time.monotonic() < ends:
             assert self.process.poll() is None, f"the demo ended early: {self.log()}"
             try:
@@ -89,7 +95,7 @@ class Demo:
         assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        self.process.wait(15)
+        self.process.wait(ENDS_WITHIN_S)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -121,9 +127,10 @@ class Demo:
 class Person:
     """Somebody at one page: what they do, and what must hold whatever they do."""
 
-    def __init__(self, page: Page, demo: Demo, look: Look) -> None:
+    def __init__(self, page: Page, demo: Demo, look: Look, *, at: str = "") -> None:
         self.page = page
         self.demo = demo
+        self.hosts = {urlsplit(url).netloc for url in (demo.url, at) if url}
         self.look = look
         self.expected = set(ALWAYS_EXPECTED)
         self.offline = False
@@ -154,7 +161,7 @@ class Person:
     def _note(self, request: Request) -> None:
         parts = urlsplit(request.url)
         self.paths.append(parts.path)
-        if parts.scheme in SAME_SITE_SCHEMES and parts.netloc != f"127.0.0.1:{self.demo.port}":
+        if parts.scheme in SAME_SITE_SCHEMES and parts.netloc not in self.hosts:
             self.troubles.append(f"request to another host: {request.url}")
 
     def see(self, name: str) -> None:
@@ -185,12 +192,20 @@ class Person:
     def at(self, testid: str) -> Locator:
         return self.page.get_by_test_id(testid)
 
-    def heading(self, text: str) -> Locator:
-        return self.page.get_by_role("heading", name=text, level=2)
+    def part(self, name: str) -> Locator:
+        """A part of the widget that can be seen."""
+        return self.page.locator(f"kaskad-otp [part~={name}]").filter(visible=True)
 
-    def on_heading(self, text: str) -> None:
-        """The step is there and its heading has the focus."""
-        expect(self.heading(text)).to_be_focused()
+    @property
+    def card(self) -> Locator:
+        """The widget as a whole; its step and its channel are attributes."""
+        return self.page.locator("kaskad-otp [part~=card]")
+
+    def on_step(self, step: str, channel: str | None = None) -> None:
+        """The widget shows a step, of this channel if one is named."""
+        expect(self.card).to_have_attribute("data-step", step)
+        if channel is not None:
+            expect(self.card).to_have_attribute("data-channel", channel)
 
     def button(self, name: str) -> Locator:
         return self.page.get_by_role("button", name=name)
@@ -211,29 +226,33 @@ class Person:
 
     def open(self, path: str = "/") -> None:
         self.page.goto(self.demo.url + path)
-        if path == "/":
-            expect(self.at("widget-select").locator("option").first).to_be_attached()
+        if path.partition("?")[0] == "/":
+            expect(self.card).to_be_visible()
+
+    def choose(self, group: str, name: str) -> None:
+        """One of a group of choices, as it is labelled."""
+        self.at(group).get_by_role("radio", name=name, exact=True).locator("..").click()
 
     def ask(self, widget: str, number: str) -> None:
         """Ask for a code."""
-        self.at("widget-select").select_option(label=widget)
-        self.at("recipient").fill(number)
-        self.at("send").click()
+        self.choose("widgets", widget)
+        self.part("phone-input").fill(number)
+        self.part("submit").click()
 
     def sent_by(self, channel: str) -> None:
-        """The page says that the channel's provider has taken the message."""
-        status = self.at("status")
-        expect(status).to_have_attribute("data-channel", channel, timeout=10_000)
-        expect(status).to_have_attribute("data-state", "sent", timeout=10_000)
+        """The widget says that the channel's provider has taken the message."""
+        expect(self.card).to_have_attribute("data-channel", channel)
+        expect(self.card).to_have_attribute("data-step", re.compile("^code"))
 
     def type_code(self, code: str) -> None:
         """Type it; the last digit sends it."""
-        self.at("code").click()
+        self.part("code-input").click()
         self.page.keyboard.type(code)
 
     def is_verified(self, number: str) -> None:
-        expect(self.at("verified")).to_be_visible()
-        expect(self.at("verified")).to_have_attribute("data-recipient", number)
+        self.on_step("verified")
+        digits = re.sub(r"\D", "", self.part("number").inner_text())
+        assert f"+{digits}" == number
 
     def answers(self) -> list[str | None]:
         items = self.at("backend-result").locator("li").all()
@@ -246,8 +265,11 @@ class Person:
 
 
 @contextmanager
-def person(browser: Browser, demo: Demo, look: Look) -> Iterator[Person]:
-    """Somebody with a browser profile of their own; at the end nothing may have gone wrong."""
+def person(browser: Browser, demo: Demo, look: Look, *, at: str = "") -> Iterator[Person]:
+    """Somebody with a browser profile of their own; at the end nothing may have gone wrong.
+
+    ``at`` is the site whose page they are at, if it is not the demo's.
+    """
     context = browser.new_context(
         viewport={"width": look.width, "height": look.height},
         color_scheme="dark" if look.scheme == "dark" else "light",
@@ -255,9 +277,9 @@ def person(browser: Browser, demo: Demo, look: Look) -> Iterator[Person]:
         reduced_motion="reduce",
         has_touch=look.width < 600,
     )
-    context.set_default_timeout(8_000)
+    context.set_default_timeout(PATIENCE_MS)
     try:
-        somebody = Person(context.new_page(), demo, look)
+        somebody = Person(context.new_page(), demo, look, at=at)
         yield somebody
         somebody.verify()
     finally:

@@ -4,6 +4,7 @@
  * Attributes
  *   recipient   absent: messages of all numbers; empty: none yet; E.164: that number only
  *   source      where the handset's calls live (default "/handset")
+ *   lang        "en" or "ru"; absent: the browser's
  *   full-bleed  no frame around the screen at phone width
  * Property
  *   filter      E.164 or null: hides the other numbers without a new connection
@@ -30,8 +31,8 @@ const TEXT = {
     gone: "This request is no longer waiting for an answer.", failed: "The answer did not get through. Try again.",
     ownCode: "{code} is your verification code.", ownQuestion: "Confirm that this phone is yours?",
     says: "{label}: {text}", callFrom: "{label}, incoming call from {number}",
-    sms: "SMS", voice: "Voice call", flashcall: "Call", telegramcode: "Telegram", whatsapp: "WhatsApp",
-    viber: "Viber", vk: "VK", sim_push: "Sign-in request",
+    sms: "SMS", voice: "Voice call", flashcall: "Flash call", telegramcode: "Telegram", whatsapp: "WhatsApp",
+    viber: "Viber", vk: "VK", sim_push: "SIM push",
   },
   ru: {
     phone: "Телефон", messages: "Сообщения", to: "на {number}", allNumbers: "Все номера",
@@ -47,8 +48,8 @@ const TEXT = {
     gone: "Этот запрос больше не ждёт ответа.", failed: "Ответ не дошёл. Попробуйте ещё раз.",
     ownCode: "{code} — ваш код подтверждения.", ownQuestion: "Подтвердить, что это ваш телефон?",
     says: "{label}: {text}", callFrom: "{label}, входящий звонок с номера {number}",
-    sms: "SMS", voice: "Голосовой звонок", flashcall: "Звонок", telegramcode: "Telegram", whatsapp: "WhatsApp",
-    viber: "Viber", vk: "VK", sim_push: "Запрос на вход",
+    sms: "SMS", voice: "Голосовой звонок", flashcall: "Звонок-сброс", telegramcode: "Telegram", whatsapp: "WhatsApp",
+    viber: "Viber", vk: "VK", sim_push: "SIM-push",
   },
 };
 
@@ -102,9 +103,11 @@ const SHAPES = {
   check: ["M5 12.5l4.5 4.5L19 7.5"],
   cross: ["M6 6l12 12", "M18 6L6 18"],
   down: ["M6 9l6 6 6-6"],
+  cascade: ["M4 6h8", "M8 12h8", "M12 18h8"],
 };
 
-function icon(name) {
+/** A small drawing, for text of any size. */
+export function icon(name) {
   const ns = "http://www.w3.org/2000/svg";
   const svg = document.createElementNS(ns, "svg");
   svg.setAttribute("viewBox", "0 0 24 24");
@@ -118,7 +121,8 @@ function icon(name) {
   return svg;
 }
 
-function iconOf(type) {
+/** The drawing of a type of channel. */
+export function iconOf(type) {
   if (type === "voice" || type === "flashcall") return "call";
   if (type === "sim_push") return "shield";
   return type === "sms" ? "text" : "chat";
@@ -141,7 +145,7 @@ async function copyText(text) {
 }
 
 export class KaskadPhone extends HTMLElement {
-  static observedAttributes = ["recipient"];
+  static observedAttributes = ["recipient", "lang"];
 
   #t = TEXT[language()];
   #messages = new Map(); // id -> { message, item, state }
@@ -153,9 +157,11 @@ export class KaskadPhone extends HTMLElement {
   #lost = false;
   #follows = true; // the newest message stays in view until the person scrolls up
   #scrolled = 0;
+  #minute = null;
   #parts = null;
 
   connectedCallback() {
+    this.#t = TEXT[this.#lang];
     if (!this.#parts) this.#build();
     this.#tick();
     document.addEventListener("visibilitychange", this.#onVisibility);
@@ -169,8 +175,9 @@ export class KaskadPhone extends HTMLElement {
     this.#timers.clear();
   }
 
-  attributeChangedCallback(_name, before, after) {
+  attributeChangedCallback(name, before, after) {
     if (before === after || !this.#parts || !this.isConnected) return;
+    if (name === "lang") this.#speak();
     this.#clear();
     this.#connect();
   }
@@ -198,6 +205,19 @@ export class KaskadPhone extends HTMLElement {
     }, ms);
     this.#timers.add(timer);
     return timer;
+  }
+
+  get #lang() {
+    const asked = this.getAttribute("lang");
+    return asked in TEXT ? asked : language();
+  }
+
+  /** In another language everything is drawn anew; the server replays the messages. */
+  #speak() {
+    this.#t = TEXT[this.#lang];
+    this.#ringing = null;
+    this.#build();
+    this.#tick();
   }
 
   // Frame and screen
@@ -242,11 +262,12 @@ export class KaskadPhone extends HTMLElement {
   #tick() {
     const now = new Date();
     const { time, lockTime, lockDate } = this.#parts;
-    const clock = new Intl.DateTimeFormat(language() === "ru" ? "ru" : "en-GB", { hour: "2-digit", minute: "2-digit" }).format(now);
+    const clock = new Intl.DateTimeFormat(this.#lang === "ru" ? "ru" : "en-GB", { hour: "2-digit", minute: "2-digit" }).format(now);
     time.textContent = clock;
     lockTime.textContent = clock;
-    lockDate.textContent = new Intl.DateTimeFormat(language(), { weekday: "long", day: "numeric", month: "long" }).format(now);
-    this.#after(60_000 - (now.getTime() % 60_000) + 20, () => this.#tick());
+    lockDate.textContent = new Intl.DateTimeFormat(this.#lang, { weekday: "long", day: "numeric", month: "long" }).format(now);
+    clearTimeout(this.#minute);
+    this.#minute = this.#after(60_000 - (now.getTime() % 60_000) + 20, () => this.#tick());
   }
 
   #refresh() {
@@ -416,8 +437,9 @@ export class KaskadPhone extends HTMLElement {
       : fill(this.#t.says, { label, text: this.#words(message) });
   }
 
-  #label(message) {
-    return message.label || this.#t[message.type] || message.type;
+  /** The channel's label; a type's plain name is said in the phone's language. */
+  #label({ label, type }) {
+    return label && label !== TEXT.en[type] ? label : this.#t[type] || type;
   }
 
   #scrollToNewest(jump) {
@@ -451,7 +473,7 @@ export class KaskadPhone extends HTMLElement {
 
   #head(message, id) {
     const when = new Date(message.at);
-    const time = Number.isNaN(when.getTime()) ? "" : new Intl.DateTimeFormat(language() === "ru" ? "ru" : "en-GB", { hour: "2-digit", minute: "2-digit" }).format(when);
+    const time = Number.isNaN(when.getTime()) ? "" : new Intl.DateTimeFormat(this.#lang === "ru" ? "ru" : "en-GB", { hour: "2-digit", minute: "2-digit" }).format(when);
     const all = !this.hasAttribute("recipient");
     return el("header", { class: "ph-head" },
       el("span", { class: "ph-app" }, icon(iconOf(message.type))),

@@ -1,0 +1,5 @@
+export default {
+  globs: ["src/element.ts"],
+  outdir: "dist",
+  packagejson: false,
+};

@@ -1,0 +1,61 @@
+import type { Texts } from "./index.js";
+
+export const en: Texts = {
+  titles: {
+    phone: "Confirm your number",
+    code: "Enter the code",
+    codeless: "Confirm on your phone",
+    ended: "Not confirmed",
+    over: "Not confirmed",
+    verified: "Number confirmed",
+    unavailable: "Not available now",
+  },
+
+  phone: "Phone number",
+  country: "Country",
+  code: "Code",
+  go: "Continue",
+  change: "Wrong number?",
+  another: "Another way",
+  restart: "Start again",
+  retry: "Try again",
+  open: "Open {app}",
+  scan: "Or scan with your phone",
+
+  later: "{label} in {time}",
+  ready: "{label}: available",
+  left: "Attempts left: {n}.",
+  until: "Valid until {time}",
+  again: "{action} again",
+  instead: "{action} instead",
+  doing: "We are {doing}…",
+  changed: "We are {doing} instead.",
+
+  ways: {
+    sms: ["Send SMS", "sending you an SMS", "The code is in the SMS."],
+    voice: ["Call me", "calling you", "Answer the call: it reads out the code."],
+    flashcall: ["", "", "Do not answer. The code is the last {n} digits of the calling number."],
+    app: ["Write in {app}", "writing to you in {app}", "The code is in {app}."],
+    sim_push: ["Ask on my phone", "asking on your phone", "Press “Confirm” on your phone."],
+    other: ["Try {app}", "trying {app}", "Follow the steps in {app}."],
+  },
+
+  errors: {
+    phone: "Check the phone number.",
+    reach: "We cannot reach this number. Try another.",
+    noWay: "No other way is left.",
+    ended: "The code has expired. Get a new one.",
+    declined: "Declined or expired. Try again.",
+    tries: "Too many wrong codes. Start again.",
+    late: "The time is up. Start again.",
+    short: "Enter {n} digits.",
+    wrong: "Wrong code. Check it.",
+    robot: "Show that you are not a robot.",
+    codeless: "No code needed: confirm on your phone.",
+    rate: "Too many tries. Wait {time}.",
+    denied: "Please contact support.",
+    busy: "We are busy. Try again soon.",
+    net: "No connection. Check it.",
+    other: "Something failed. Try again.",
+  },
+};
