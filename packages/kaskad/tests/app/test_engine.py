@@ -486,3 +486,26 @@ async def test_a_send_whose_caller_is_cancelled_is_sent_or_never_was(
 
     assert world.store.sizes()["sessions"] == len(world.scripts["sms-provider"].messages)
     assert world.store.sizes()["jobs"] == 0
+
+
+@pytest.mark.parametrize("later", [False, True])
+async def test_a_send_whose_caller_is_cancelled_as_it_is_written_is_sent(
+    durable_world: NewWorld, later: bool
+) -> None:
+    world = durable_world(scripts={"sms-provider": Script()})
+    await world.clock.advance(1)
+    caller = asyncio.create_task(world.send())
+
+    def leave(_: str) -> None:
+        """Before the caller hears of its write: just then, or when it is about to."""
+        if later:
+            asyncio.get_running_loop().call_soon(caller.cancel)
+        else:
+            caller.cancel()
+
+    world.store.subscribe(leave)
+    await asyncio.wait([caller])
+    await world.clock.advance()
+
+    assert len(world.scripts["sms-provider"].messages) == 1
+    assert world.store.sizes()["jobs"] == 0

@@ -5,6 +5,7 @@ nothing has changed meanwhile. A lost race loads and decides again.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from datetime import datetime
 
@@ -22,6 +23,7 @@ from kaskad.app.ports import (
     Refused,
     Remembered,
     Store,
+    StoreUnavailableError,
     Telemetry,
 )
 from kaskad.core import session as machine
@@ -65,10 +67,9 @@ class Engine:
         self._telemetry = telemetry
         self._on_job: list[Callable[[], None]] = []
         self._on_deadline: list[Callable[[datetime], None]] = []
-        self._orphans: dict[str, Step] = {}
+        self._following: set[asyncio.Task[None]] = set()
         self._cascades: dict[str, Cascade] = {}
         self._snapshot = catalog.snapshot
-        store.subscribe(self._stored)
 
     def on_job(self, listener: Callable[[], None]) -> None:
         """Call back whenever there is a new job."""
@@ -166,8 +167,9 @@ class Engine:
         try:
             verdict = await self.store.commit(change)
         except asyncio.CancelledError:
-            # The write goes on without its caller: whoever must know is told once it is done.
-            self._orphans[session.id] = step
+            # The write goes on without its caller, or is over already.
+            self._following.add(following := asyncio.create_task(self._follow(step)))
+            following.add_done_callback(self._following.discard)
             raise
         match verdict:
             case Committed():
@@ -194,10 +196,11 @@ class Engine:
             ]
         )
 
-    def _stored(self, session_id: str) -> None:
-        orphan = self._orphans.pop(session_id, None)
-        if orphan is not None:
-            self._announce(orphan)
+    async def _follow(self, step: Step) -> None:
+        """Announce a change whose caller has left once its write is over, whatever came of it."""
+        with contextlib.suppress(StoreUnavailableError):
+            await self.store.load(step.session.id)
+        self._announce(step)
 
     def _announce(self, step: Step) -> None:
         due = step.session.due_at

@@ -296,7 +296,11 @@ class Store(Protocol):
     """
 
     async def load(self, session_id: str) -> Session | None:
-        """The session, or ``None`` when there is none or it is long gone."""
+        """The session, or ``None`` when there is none or it is long gone.
+
+        A commit of it that is under way in this process is over by then, also one
+        whose caller was cancelled.
+        """
 
     async def commit(self, change: Change) -> Verdict:
         """Apply a change if everything that it rests on still holds."""
