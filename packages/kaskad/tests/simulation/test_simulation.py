@@ -19,7 +19,7 @@ pytestmark = pytest.mark.untraced
 
 REPLAY = "KASKAD_SIMULATION_SEED"
 PEOPLE = 300
-SEEDS, SOAKED = range(5), range(1000, 1300)
+SEEDS, SOAKED = range(3), range(1000, 1300)
 TOLD = 80
 
 
