@@ -188,9 +188,9 @@ function amend(m: Draft, known: ChannelPayload): void {
   if (channel) m.channel = { ...channel, payload: { ...channel.payload, ...known } };
 }
 
-/** Whether two views show one message: a new launch has another end. */
+/** Whether two views show one message, be it that it has left since: a new launch has another end. */
 const isSameLaunch = (a: Channel, b: Channel): boolean =>
-  a.status === b.status && a.payload.expiresAt === b.payload.expiresAt;
+  a.status === "wait" || (a.status === b.status && a.payload.expiresAt === b.payload.expiresAt);
 
 // --- the code --------------------------------------------------------------------------
 
@@ -326,7 +326,7 @@ const ON: Handlers = {
     learnLength(m, channel);
     m.step = status === "wait" ? "waiting" : codeType;
     const moved = before && (before.type !== type || before.codeType !== codeType);
-    if (before && !moved && step === m.step && isSameLaunch(before, channel)) return;
+    if (before && !moved && step !== "ended" && isSameLaunch(before, channel)) return;
     m.wrong = null;
     // What is told of the typing stands until it is corrected.
     if (moved || m.problem?.type !== VALIDATE) m.problem = null;
@@ -356,7 +356,7 @@ const ON: Handlers = {
     if (type === NO_CHANNELS || isFatal(type)) return toOver(m, failure);
     // An answer may be lost and the code right all the same: the channel tells.
     act(m, { type: "look" });
-    if (type === INVALID_CODE && asked?.code && channel && m.step === "code") {
+    if (type === INVALID_CODE && asked?.code && channel) {
       m.wrong = asked.code;
       // The attempts that are left, unless the channel has told already.
       const left = Math.max(1, channel.remainingCodeAttempts - 1);

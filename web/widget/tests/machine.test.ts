@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { ChannelPayload } from "../src/api";
+import type { Channel, ChannelPayload } from "../src/api";
 import { reduce } from "../src/machine";
 import type { Effect, Event, Memory } from "../src/state";
 import { channel, EVENTS, FAILURES, line, NOW, STATES, WIDGET } from "./states";
@@ -154,6 +154,28 @@ describe("a code", () => {
       expect(next).toMatchObject({ busy: null, held: null });
     },
   );
+
+  test.each([
+    ["before", [0, 1]],
+    ["while", [1, 0]],
+  ] as const)("that was refused %s its message was told to be sent stays refused", (_, order) => {
+    const read = (status: Channel["status"], end: string, version: number): Event => ({
+      type: "channel",
+      requestId: "r1",
+      channel: channel({ status, payload: { expiresAt: `2026-03-01T09:0${end}:00Z` } }),
+      version,
+      now: NOW,
+    });
+    const both = [failed("wrong"), read("sent", "5", 5)];
+    const [missed] = reach(
+      state("waiting"),
+      read("wait", "1", 4),
+      submit("123456"),
+      ...order.map((at) => both[at] as Event),
+    );
+    expect(missed).toMatchObject({ step: "code", problem: { type: "InvalidCodeException" } });
+    expect(reach(missed, submit("123456"))[1].map(({ type }) => type)).toEqual(["emit"]);
+  });
 
   test("that was refused for an earlier message may be right for the one that came meanwhile", () => {
     const moved: Event = {
