@@ -267,7 +267,11 @@ print(late)
 
 
 def test_nothing_blocks_the_event_loop_under_a_mixed_load(kaskad: Kaskad) -> None:
-    """In 99 of 100 measurements it is less than 100 ms late, a machine that stalls aside."""
+    """In 99 of 100 measurements it is less than 100 ms late, a machine that stalls aside.
+
+    What would block it would do so often: that this process alone is not run for a moment is
+    allowed twice.
+    """
     load, seconds = Load(kaskad), 4.0
     command = [sys.executable, "-c", _WATCH, str(seconds)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as watch:
@@ -278,5 +282,5 @@ def test_nothing_blocks_the_event_loop_under_a_mixed_load(kaskad: Kaskad) -> Non
     measured = seen[f"{name}_count", ""]
     late = measured - seen[f"{name}_bucket", "0.1"]
     assert measured >= 40
-    assert late <= 0.01 * measured + stalls
+    assert late <= 0.01 * measured + stalls + 2
     assert load.statuses.keys() <= {200, 201, 400, 408}
