@@ -1,6 +1,7 @@
 // challenges.cloudflare.com/turnstile/v0/api.js?render=explicit
 (() => {
   const drawn = new Map();
+  let last = 0;
 
   window.turnstile = {
     render(host, wish) {
@@ -9,7 +10,7 @@
       const { action = "", language } = wish;
       if (!/^[a-z0-9_-]{0,32}$/i.test(action))
         throw new Error("[Cloudflare Turnstile] Invalid action.");
-      const id = `cf-chl-widget-${drawn.size}`;
+      const id = `cf-chl-widget-${last++}`;
       const frame = document.createElement("iframe");
       frame.title = "Turnstile";
       const base = "https://challenges.cloudflare.com/cdn-cgi/challenge-platform";
