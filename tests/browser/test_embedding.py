@@ -129,13 +129,13 @@ def test_two_widgets_on_a_page_know_nothing_of_each_other(visitor: Visitor) -> N
     for name in ("sms", "flashcall"):
         form = visitor.page.locator(f"#{name} kaskad-otp")
         numbers[name] = visitor.stage.number()
-        form.locator("[part~=phone-input]").fill(numbers[name])
-        form.locator("[part~=submit]").filter(visible=True).click()
+        visitor.part("phone-input", form).fill(numbers[name])
+        visitor.part("submit", form).click()
     for name in ("flashcall", "sms"):
         form = visitor.page.locator(f"#{name} kaskad-otp")
-        field = form.locator("[part~=code-input]")
+        field = visitor.part("code-input", form)
         field.press_sequentially(visitor.stage.code(numbers[name]))
-        expect(form.locator("[part~=card]")).to_have_attribute("data-step", "verified")
+        expect(visitor.part("card", form)).to_have_attribute("data-step", "verified")
         filled = visitor.page.locator(f"#{name} input[name=recipient]")
         expect(filled).to_have_value(numbers[name])
     checked = [detail[0]["recipient"] for name, detail in visitor.heard if name == "code:check"]
@@ -156,15 +156,15 @@ def test_two_forms_of_one_widget_are_found_again_after_a_reload(
     visitor.open(document(body, head=head))
     numbers = [visitor.stage.number(), visitor.stage.number()]
     for form, number in zip(visitor.form.all(), numbers, strict=True):
-        form.locator("[part~=phone-input]").fill(number)
-        form.locator("[part~=submit]").filter(visible=True).click()
-        expect(form.locator("[part~=card]")).to_have_attribute("data-step", "code")
+        visitor.part("phone-input", form).fill(number)
+        visitor.part("submit", form).click()
+        expect(visitor.part("card", form)).to_have_attribute("data-step", "code")
     visitor.page.reload()
     expect(visitor.form).to_have_count(2)
     for form, number in zip(visitor.form.all(), numbers, strict=True):
-        expect(form.locator("[part~=number]")).to_have_text(re.compile(f"{number[-2:]}$"))
-        form.locator("[part~=code-input]").press_sequentially(visitor.stage.code(number))
-        expect(form.locator("[part~=card]")).to_have_attribute("data-step", "verified")
+        expect(visitor.part("number", form)).to_have_text(re.compile(f"{number[-2:]}$"))
+        visitor.part("code-input", form).press_sequentially(visitor.stage.code(number))
+        expect(visitor.part("card", form)).to_have_attribute("data-step", "verified")
 
 
 def test_an_entry_without_a_widget_takes_no_container(visitor: Visitor) -> None:

@@ -120,10 +120,10 @@ def test_two_forms_in_one_form_keep_their_verdicts(visitor: Visitor, given: str)
     numbers = []
     for form in visitor.form.all():
         numbers.append(visitor.stage.number())
-        form.locator("[part~=phone-input]").fill(numbers[-1])
-        form.locator("[part~=submit]").filter(visible=True).click()
-        form.locator("[part~=code-input]").press_sequentially(visitor.stage.code(numbers[-1]))
-        expect(form.locator("[part~=card]")).to_have_attribute("data-step", "verified")
+        visitor.part("phone-input", form).fill(numbers[-1])
+        visitor.part("submit", form).click()
+        visitor.part("code-input", form).press_sequentially(visitor.stage.code(numbers[-1]))
+        expect(visitor.part("card", form)).to_have_attribute("data-step", "verified")
     data = "new FormData(document.querySelector('form'))"
     assert visitor.page.evaluate(f"{data}.getAll('recipient')") == numbers
     requests = [visitor.stage.received(number)[-1]["requestId"] for number in numbers]

@@ -163,9 +163,9 @@ class Visitor:
     def form(self) -> Locator:
         return self.page.locator("kaskad-otp")
 
-    def part(self, name: str) -> Locator:
-        """What is seen of a part."""
-        return self.form.locator(f"[part~={name}]").filter(visible=True)
+    def part(self, name: str, form: Locator | None = None) -> Locator:
+        """What is seen of a part, of this form if there are several."""
+        return (form or self.form).locator(f"[part~={name}]").filter(visible=True)
 
     def at(self, step: str) -> None:
         """The form is at a step."""
