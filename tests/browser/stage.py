@@ -187,14 +187,6 @@ class Stage(Demo):
         code: str = self.received(number, count)[-1]["code"]
         return code
 
-    def another_way(self, request_id: str) -> None:
-        """Ask for the next channel from elsewhere, once it may be asked for."""
-        url = f"{self.url}/sdk/{request_id}/resend"
-        ends = time.monotonic() + WITHIN_S
-        while httpx2.post(url, json={"next": True}, timeout=WITHIN_S).status_code != 201:
-            assert time.monotonic() < ends, "no other way was ever open"
-            time.sleep(0.1)
-
     def press(self, number: str, action: str) -> None:
         """Answer the newest push on a phone: ``confirm`` or ``decline``."""
         message = self.received(number)[-1]["id"]

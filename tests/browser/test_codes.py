@@ -92,33 +92,6 @@ def test_the_same_wrong_code_costs_one_attempt(visitor: Visitor) -> None:
     assert visitor.count("/checkCode") == 1
 
 
-@pytest.mark.parametrize("half", ["", "12"], ids=["as it was", "typed over"])
-def test_a_refused_code_goes_when_another_message_has_come_meanwhile(
-    visitor: Visitor, half: str
-) -> None:
-    held = visitor.hold("/longPolling/**")
-    number = visitor.begin("either")
-    visitor.code.press_sequentially(wrong(visitor.stage.code(number)))
-    expect(visitor.error).to_have_text(re.compile("left: 2"))
-    visitor.page.keyboard.type(half)
-
-    request_id = visitor.detail("otp-sent")["requestId"]
-    visitor.stage.another_way(request_id)
-    code = visitor.stage.code(number, 2)
-    held[-1].continue_()  # the others were given up
-    visitor.on_channel("voice")
-    visitor.at("code")
-    expect(visitor.error).to_have_count(0)
-    expect(visitor.code).to_have_value(half)
-    expect(visitor.code).not_to_have_attribute("aria-invalid", "true")
-    if half:
-        visitor.code.fill(code)
-        visitor.page.keyboard.press("Enter")
-    else:
-        visitor.code.press_sequentially(code)  # goes by itself again
-    visitor.is_verified(number)
-
-
 def test_too_few_digits_cost_nothing(visitor: Visitor) -> None:
     visitor.begin("sms")
     visitor.at("code")

@@ -102,7 +102,7 @@ export function codeField(
     input,
     clear,
     renew() {
-      if (input.matches("[aria-invalid]")) clear();
+      if (full) clear();
     },
     resize(wanted) {
       const [before = wanted[0]] = lengths;

@@ -68,7 +68,7 @@ function codeTrouble(m: Draft, failure: Problem): void {
 
 /** Nothing is under way any more. */
 function idle(m: Draft): void {
-  m.busy = m.asked = m.held = null;
+  m.busy = m.wrong = m.held = m.asked = null;
   m.captcha = false;
 }
 

@@ -243,9 +243,7 @@ export function face({ texts, locale, home, controller }: FaceOptions): Face {
     const wanted = viewOf(next) ?? view;
     const fresh = wanted !== view;
     const focused = node.querySelector<HTMLElement>(":focus");
-    // Another message may be under way, or there already, whatever came between.
-    if ((state.wrong && !next.wrong) || (next.step === "waiting" && state.step !== "waiting"))
-      code.renew();
+    if (next.step === "waiting" && state.step !== "waiting") code.renew();
     state = next;
     if (fresh && wanted === "phone" && !phone.input.value) phone.input.value = state.typedPhone;
     // The first view of a face has what was typed into the one before it.

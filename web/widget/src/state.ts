@@ -48,8 +48,6 @@ export interface State {
   /** The type of the channel before, once the service has moved on by itself or by "another way". */
   readonly changedFrom: string | null;
   readonly problem: Problem | null;
-  /** The code that was refused last, while the same message is current. */
-  readonly wrong: string | null;
   readonly offline: boolean;
   /** The server's clock minus ours. */
   readonly skewMs: number;
@@ -57,7 +55,7 @@ export interface State {
   readonly lengths: readonly number[];
 }
 
-/** The state with what only the machine needs to know. Codes that may be right are here and nowhere else. */
+/** The state with what only the machine needs to know. Codes are here and nowhere else. */
 export interface Memory extends State {
   /** Number of the current send: what belongs to an earlier one is late. */
   readonly run: number;
@@ -65,6 +63,8 @@ export interface Memory extends State {
   readonly resumed: boolean;
   /** The current send carries a captcha's token. */
   readonly proven: boolean;
+  /** The code that was refused last, while the same message is current. */
+  readonly wrong: string | null;
   /** A code that was typed while a resend or another one's check was under way. */
   readonly held: string | null;
   /** The check or resend under way, and the view in which it was asked for. */
